@@ -1,6 +1,6 @@
 import type { Contender } from "./_measure.ts";
-import { OCI } from "./_oci.ts";
 import type { PushedImage } from "./_pushed_image.ts";
+import { OCI } from "./_shell.ts";
 import type { Workplace } from "./_workplace.ts";
 
 /** Work that the contenders do with an image in a registry. */

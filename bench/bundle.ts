@@ -4,17 +4,13 @@
  * time. `--rounds N` (5) of the processes.
  */
 import { ContentStore, OverlayBundler, readImage, UncompressedBundler } from "../store/mod.ts";
-import { assertReady } from "./_assert_ready.ts";
-import { printComparison } from "./_comparison.ts";
+import { assertReady, readOptions, runBenchmark, write } from "./_benchmark.ts";
 import { imageLayout } from "./_image_layout.ts";
 import { type MeasureOptions, median } from "./_measure.ts";
-import { OCI } from "./_oci.ts";
-import { readOptions } from "./_options.ts";
 import { CASES, type Recipe } from "./_recipes.ts";
-import { runBenchmark } from "./_run_benchmark.ts";
-import { shell } from "./_shell.ts";
+import { OCI, shell } from "./_shell.ts";
+import { printComparison } from "./_tables.ts";
 import { Workplace } from "./_workplace.ts";
-import { write } from "./_write.ts";
 
 if (import.meta.main) await runBenchmark(main);
 

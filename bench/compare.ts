@@ -6,16 +6,13 @@
  */
 import { DEBIAN_IMAGE_NEEDS } from "../tests/_support/debian_image.ts";
 import { dockerRegistry } from "../tests/_support/docker_registry.ts";
-import { assertReady } from "./_assert_ready.ts";
+import { assertReady, chosen, readOptions, runBenchmark, write } from "./_benchmark.ts";
 import { contendersFor, type Work, WORK_NEEDS, WORK_TITLES } from "./_contenders.ts";
-import { COMPARISON_HEAD, formatComparison, formatTable } from "./_format_table.ts";
 import { measure } from "./_measure.ts";
-import { chosen, readOptions } from "./_options.ts";
 import { type PushedImage, pushImage } from "./_pushed_image.ts";
 import { CASES } from "./_recipes.ts";
-import { runBenchmark } from "./_run_benchmark.ts";
+import { COMPARISON_HEAD, formatComparison, formatTable } from "./_tables.ts";
 import { type Place, Workplace } from "./_workplace.ts";
-import { write } from "./_write.ts";
 
 const WORKS: readonly Work[] = ["pull", "unpack", "ready"];
 const PLACES: readonly Place[] = ["tmpfs", "disk"];

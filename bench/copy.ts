@@ -4,15 +4,12 @@
  * `time`. `--rounds N` (5), `--only CASE`.
  */
 import { dockerRegistry } from "../tests/_support/docker_registry.ts";
-import { assertReady } from "./_assert_ready.ts";
-import { printComparison } from "./_comparison.ts";
+import { assertReady, chosen, readOptions, runBenchmark } from "./_benchmark.ts";
 import type { Contender } from "./_measure.ts";
-import { OCI } from "./_oci.ts";
-import { chosen, readOptions } from "./_options.ts";
 import { pushImage } from "./_pushed_image.ts";
 import type { Recipe } from "./_recipes.ts";
-import { runBenchmark } from "./_run_benchmark.ts";
-import { shell } from "./_shell.ts";
+import { OCI, shell } from "./_shell.ts";
+import { printComparison } from "./_tables.ts";
 
 /** Images of incompressible bytes, so that the sizes are those of the layers. */
 const RECIPES: readonly Recipe[] = [

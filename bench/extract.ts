@@ -3,12 +3,10 @@
  * root and GNU time. `--rounds N` (5).
  */
 import { fromFileUrl, join } from "@std/path";
-import { assertReady } from "./_assert_ready.ts";
-import { printComparison } from "./_comparison.ts";
+import { assertReady, readOptions, runBenchmark } from "./_benchmark.ts";
 import type { Contender } from "./_measure.ts";
-import { readOptions } from "./_options.ts";
-import { runBenchmark } from "./_run_benchmark.ts";
 import { shell } from "./_shell.ts";
+import { printComparison } from "./_tables.ts";
 import { listUsr, takePaths, writeSmallFiles } from "./_trees.ts";
 import { Workplace } from "./_workplace.ts";
 

@@ -5,15 +5,13 @@
  * `--only CASE`, `--line LINE|all` (60ms-15MB).
  */
 import { dockerRegistry } from "../tests/_support/docker_registry.ts";
-import { assertReady } from "./_assert_ready.ts";
-import { printComparison } from "./_comparison.ts";
+import { assertReady, chosen, readOptions, runBenchmark } from "./_benchmark.ts";
 import { contendersFor } from "./_contenders.ts";
 import { type FarLine, openFarProxy } from "./_far_line.ts";
 import type { Contender } from "./_measure.ts";
-import { chosen, readOptions } from "./_options.ts";
 import { type PushedImage, pushImage } from "./_pushed_image.ts";
 import { type Recipe, usrImage } from "./_recipes.ts";
-import { runBenchmark } from "./_run_benchmark.ts";
+import { printComparison } from "./_tables.ts";
 import { Workplace } from "./_workplace.ts";
 
 const LINES: Readonly<Record<string, FarLine>> = {

@@ -6,17 +6,14 @@
  * (tmpfs).
  */
 import { dockerRegistry } from "../tests/_support/docker_registry.ts";
-import { assertReady } from "./_assert_ready.ts";
+import { assertReady, chosen, readOptions, runBenchmark, write } from "./_benchmark.ts";
 import { contendersFor } from "./_contenders.ts";
-import { FIGURES_HEAD, formatFigures, formatTable } from "./_format_table.ts";
 import { type Contender, type Figures, measure, type MeasureOptions } from "./_measure.ts";
-import { OCI } from "./_oci.ts";
-import { chosen, readOptions } from "./_options.ts";
 import { type PushedImage, pushImage } from "./_pushed_image.ts";
 import { type Growth, GROWTHS } from "./_recipes.ts";
-import { runBenchmark } from "./_run_benchmark.ts";
+import { OCI } from "./_shell.ts";
+import { FIGURES_HEAD, formatFigures, formatTable } from "./_tables.ts";
 import { type Place, Workplace } from "./_workplace.ts";
-import { write } from "./_write.ts";
 
 const FACTORS = [1, 2, 4, 8];
 const HEAD = [...FIGURES_HEAD, "wall ×", "CPU ×", "wall less start-up ×", "CPU less start-up ×"];

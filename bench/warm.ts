@@ -6,18 +6,13 @@
  */
 import { DEBIAN_IMAGE_NEEDS } from "../tests/_support/debian_image.ts";
 import { dockerRegistry } from "../tests/_support/docker_registry.ts";
-import { assertReady } from "./_assert_ready.ts";
-import { printComparison } from "./_comparison.ts";
-import { FIGURES_HEAD, formatFigures, formatTable } from "./_format_table.ts";
+import { assertReady, readOptions, runBenchmark, write } from "./_benchmark.ts";
 import { type Contender, measure, type Measurement } from "./_measure.ts";
-import { OCI } from "./_oci.ts";
-import { readOptions } from "./_options.ts";
 import { pushImage } from "./_pushed_image.ts";
 import type { Recipe } from "./_recipes.ts";
-import { runBenchmark } from "./_run_benchmark.ts";
-import { shell } from "./_shell.ts";
+import { OCI, shell } from "./_shell.ts";
+import { FIGURES_HEAD, formatFigures, formatTable, printComparison } from "./_tables.ts";
 import { Workplace } from "./_workplace.ts";
-import { write } from "./_write.ts";
 
 const RECIPE: Recipe = { name: "debian", title: "Debian", content: { kind: "debian" } };
 

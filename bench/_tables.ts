@@ -1,4 +1,11 @@
-import type { Figures, Measurement } from "./_measure.ts";
+import { write } from "./_benchmark.ts";
+import {
+  type Contender,
+  type Figures,
+  measure,
+  type Measurement,
+  type MeasureOptions,
+} from "./_measure.ts";
 
 /** The columns of {@linkcode formatFigures}. */
 export const FIGURES_HEAD: readonly string[] = ["wall", "CPU", "peak memory"];
@@ -37,4 +44,14 @@ export function formatTable(
   return [head, widths.map((width) => "-".repeat(width)), ...rows]
     .map((row) => `| ${widths.map((width, i) => (row[i] ?? "").padEnd(width)).join(" | ")} |`)
     .join("\n");
+}
+
+/** Measures contenders against the first one, and prints a table of the results. */
+export async function printComparison(
+  title: string,
+  contenders: readonly Contender[],
+  options: MeasureOptions,
+): Promise<void> {
+  const measurements = await measure(contenders, options);
+  await write(formatTable([title, ...COMPARISON_HEAD], formatComparison(measurements)) + "\n");
 }

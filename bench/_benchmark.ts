@@ -1,12 +1,13 @@
 import { parseArgs } from "node:util";
+import { programPath } from "../tests/_support/peers.ts";
 
 /** Thrown when the command line of a benchmark is invalid. */
-export class BenchmarkMisuseError extends Error {
+class BenchmarkMisuseError extends Error {
   override name = "BenchmarkMisuseError";
 }
 
 /** Options of a benchmark's command line. */
-export type BenchmarkOptions<Name extends string> =
+type BenchmarkOptions<Name extends string> =
   & { readonly rounds: number }
   & { readonly [key in Name]?: string };
 
@@ -67,5 +68,47 @@ function parse(
       `Cannot read the options: ${error.message}; there are --${names.join(", --")}`,
       { cause: error },
     );
+  }
+}
+
+/** Prints a line. */
+export async function write(line: string, to: typeof Deno.stdout = Deno.stdout): Promise<void> {
+  await new Blob([`${line}\n`]).stream().pipeTo(to.writable, { preventClose: true });
+}
+
+/** Debian packages of programs that have another name. */
+const PACKAGES: Readonly<Record<string, string>> = { bsdtar: "libarchive-tools", igzip: "isal" };
+
+/** Fails unless the user is root and the programs are installed. */
+export function assertReady(programs: Iterable<string>): void {
+  if (Deno.uid() !== 0) {
+    throw new Error("Cannot measure as an ordinary user: owners and mounts need root");
+  }
+  const missing = [...new Set(programs)].filter((program) => programPath(program) === undefined);
+  if (missing.length === 0) return;
+  const packages = missing.map((program) => PACKAGES[program] ?? program);
+  throw new Error(
+    `Cannot measure without ${missing.join(", ")}: apt-get install ${packages.join(" ")}`,
+  );
+}
+
+/**
+ * Runs a benchmark, and prints one line if it fails. After an interruption, the current run ends
+ * first, and everything is cleaned up.
+ */
+export async function runBenchmark(main: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const interruption = new AbortController();
+  const interrupt = () => interruption.abort(new Error("Cannot continue: interrupted"));
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const name of signals) Deno.addSignalListener(name, interrupt);
+  try {
+    await main(interruption.signal);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const interrupted = interruption.signal.aborted;
+    await write(interrupted ? "Interrupted" : message.trimEnd(), Deno.stderr);
+    Deno.exitCode = interrupted ? 130 : error instanceof BenchmarkMisuseError ? 2 : 1;
+  } finally {
+    for (const name of signals) Deno.removeSignalListener(name, interrupt);
   }
 }
