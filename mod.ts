@@ -26,12 +26,7 @@
  *
  * @module
  */
-export type {
-  PullArtifactOptions,
-  PulledArtifact,
-  PushArtifactOptions,
-} from "./cache/moving/artifact_options.ts";
-export type { LoadOptions, SaveOptions } from "./cache/moving/archive_options.ts";
+export type * from "./cache/moving/moving_options.ts";
 export { pullArtifact, pushArtifact } from "./cache/moving/artifacts.ts";
 export {
   CachingPuller,
@@ -39,7 +34,6 @@ export {
   type FoundImage,
   type ResolvingClient,
 } from "./cache/pulling/caching_puller.ts";
-export type { CopiedImage, CopyOptions } from "./cache/moving/copy_options.ts";
 export { storeDirectory, StoreDirectoryError } from "./cache/store_directory.ts";
 export { NotCachedError } from "./cache/errors.ts";
 export { type HashCache, LayoutHashCache } from "./cache/pulling/hash_cache.ts";
@@ -51,7 +45,6 @@ export {
 export { copy, load, push, save } from "./cache/moving/moving.ts";
 export { pull, type PulledImage } from "./cache/pulling/pull.ts";
 export type { PullOptions } from "./cache/pull_options.ts";
-export type { PushedImage, PushOptions } from "./cache/moving/push_options.ts";
 export {
   prepare,
   type PrepareOptions,

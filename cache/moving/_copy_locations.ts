@@ -15,8 +15,8 @@ import type { CopyGraphOptions } from "../../store/moving/copy_options.ts";
 import type { CopySource, CopyTarget } from "../../store/moving/endpoint.ts";
 import { storeDirectory } from "../store_directory.ts";
 import { CopyMeter } from "./_copy_meter.ts";
-import type { CopiedImage, CopyOptions } from "./copy_options.ts";
 import type { SignatureTarget } from "./copy_signatures.ts";
+import type { CopiedImage, CopyOptions } from "./moving_options.ts";
 import { type EndpointOptions, openCopySource, openCopyTarget } from "./open_endpoints.ts";
 
 export async function copyLocations(

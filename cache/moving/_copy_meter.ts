@@ -3,7 +3,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { CopyProgress } from "../../store/moving/copy_options.ts";
 import { ProgressMeter } from "../progress_meter.ts";
-import type { CopiedImage } from "./copy_options.ts";
+import type { CopiedImage } from "./moving_options.ts";
 
 /** Adds up the progress of a copy, and reports it like the progress of a pull. */
 export class CopyMeter {

@@ -2,7 +2,7 @@ import { ContentStore } from "../../store/content/content_store.ts";
 import { loadArchive, type LoadedImage } from "../../store/moving/load_archive.ts";
 import { storeDirectory } from "../store_directory.ts";
 import { CopyMeter } from "./_copy_meter.ts";
-import type { LoadOptions } from "./archive_options.ts";
+import type { LoadOptions } from "./moving_options.ts";
 
 /** Loads the images of an archive with progress. */
 export async function loadImages(

@@ -2,8 +2,7 @@ import type { ImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
 import { ArtifactContent, type ArtifactFile } from "../../store/artifacts/artifact_content.ts";
 import { copyBetween, endpointOptions, locationOf } from "./_copy_locations.ts";
-import type { PushArtifactOptions } from "./artifact_options.ts";
-import type { CopiedImage } from "./copy_options.ts";
+import type { CopiedImage, PushArtifactOptions } from "./moving_options.ts";
 import { type EndpointOptions, openCopySource, openCopyTarget } from "./open_endpoints.ts";
 
 /** Packs files and copies the artifact to its target. */

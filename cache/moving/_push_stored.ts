@@ -18,8 +18,8 @@ import { isStored, storedMounts } from "../../store/moving/stored_graph.ts";
 import { storeDirectory } from "../store_directory.ts";
 import { copyBetween, endpointOptions, locationOf } from "./_copy_locations.ts";
 import { findStored } from "./_find_stored.ts";
+import type { PushedImage, PushOptions } from "./moving_options.ts";
 import { openCopyTarget } from "./open_endpoints.ts";
-import type { PushedImage, PushOptions } from "./push_options.ts";
 
 /** Pushes the stored document of a name. */
 export async function pushStored(

@@ -2,11 +2,11 @@ import type { ImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
 import type { ArtifactFile } from "../../store/artifacts/artifact_content.ts";
 import type {
+  CopiedImage,
   PullArtifactOptions,
   PulledArtifact,
   PushArtifactOptions,
-} from "./artifact_options.ts";
-import type { CopiedImage } from "./copy_options.ts";
+} from "./moving_options.ts";
 
 export type { PullArtifactOptions, PulledArtifact, PushArtifactOptions };
 

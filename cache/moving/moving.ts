@@ -2,9 +2,14 @@ import type { ImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
 import type { LoadedImage } from "../../store/moving/load_archive.ts";
 import type { SavedImage } from "../../store/moving/save_archive.ts";
-import type { LoadOptions, SaveOptions } from "./archive_options.ts";
-import type { CopiedImage, CopyOptions } from "./copy_options.ts";
-import type { PushedImage, PushOptions } from "./push_options.ts";
+import type {
+  CopiedImage,
+  CopyOptions,
+  LoadOptions,
+  PushedImage,
+  PushOptions,
+  SaveOptions,
+} from "./moving_options.ts";
 
 export type {
   CopiedImage,

@@ -14,7 +14,7 @@ import { isStored } from "../../store/moving/stored_graph.ts";
 import { NotCachedError } from "../errors.ts";
 import { storeDirectory } from "../store_directory.ts";
 import { copyBetween, endpointOptions, locationOf, verifiedBy } from "./_copy_locations.ts";
-import type { PullArtifactOptions, PulledArtifact } from "./artifact_options.ts";
+import type { PullArtifactOptions, PulledArtifact } from "./moving_options.ts";
 import { openCopySource, sourceOfArchive } from "./open_endpoints.ts";
 
 /**

@@ -5,7 +5,7 @@ import { type ImageToSave, saveArchive, type SavedImage } from "../../store/movi
 import { storeDirectory } from "../store_directory.ts";
 import { CopyMeter } from "./_copy_meter.ts";
 import { findStored } from "./_find_stored.ts";
-import type { SaveOptions } from "./archive_options.ts";
+import type { SaveOptions } from "./moving_options.ts";
 
 /** Saves images by their names in the store. */
 export async function saveStored(

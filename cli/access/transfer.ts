@@ -1,5 +1,4 @@
-import type { CopiedImage, CopyOptions } from "../../cache/moving/copy_options.ts";
-import type { PushedImage } from "../../cache/moving/push_options.ts";
+import type { CopiedImage, CopyOptions, PushedImage } from "../../cache/moving/moving_options.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ImagePullAuth } from "../../registry/image_client.ts";
 import { type ImageLocation, isArchiveLocation } from "../../registry/image_location.ts";
