@@ -66,11 +66,6 @@ export * from "./options/process_options.ts";
 export * from "./options/quantity.ts";
 export { readBytes, type ReadBytesOptions } from "./image/read_bytes.ts";
 export * from "./options/resource_options.ts";
-export {
-  type RootlessOptions,
-  type UserNamespaceOptions,
-  withRootless,
-} from "./options/rootless_option.ts";
 export type * from "./runtime/runtime_linux.ts";
 export type * from "./runtime/runtime_process.ts";
 export type * from "./runtime/runtime_resources.ts";
@@ -80,7 +75,7 @@ export * from "./options/seccomp_profile.ts";
 export type * from "./runtime/spec_option.ts";
 export * from "./runtime/sub_ids.ts";
 export * from "./options/user.ts";
-export * from "./options/user_namespace_option.ts";
+export * from "./options/user_namespace_options.ts";
 export * from "./options/user_options.ts";
 export { digestAlgorithm, type Expectation, Verifier, verifyBytes } from "./verifier.ts";
 export { VerifyStream } from "./image/verify_stream.ts";

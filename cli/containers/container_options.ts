@@ -6,7 +6,7 @@ import { withMounts, withReadOnlyRoot } from "../../spec/options/filesystem_opti
 import { withHostname, withHostNetwork } from "../../spec/options/namespace_options.ts";
 import { withCwd, withEntrypoint } from "../../spec/options/process_options.ts";
 import { withCPULimit, withMemoryLimit } from "../../spec/options/resource_options.ts";
-import { withRootless } from "../../spec/options/rootless_option.ts";
+import { withRootless } from "../../spec/options/user_namespace_options.ts";
 import { withUser } from "../../spec/options/user_options.ts";
 import { normalize, normalSegments } from "../../spec/paths.ts";
 import type { Mount } from "../../spec/runtime/runtime_spec.ts";

@@ -9,7 +9,7 @@ import {
 import { ACCESS_ACL } from "../../layer/trees/host_xattrs.ts";
 import { type ErrorFacts, explainedError } from "../../spec/error_facts.ts";
 import { processUid } from "../../spec/granted.ts";
-import { withUserNamespace } from "../../spec/options/user_namespace_option.ts";
+import { withUserNamespace } from "../../spec/options/user_namespace_options.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
 import type { IdMapping } from "../../spec/runtime/runtime_linux.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";

@@ -1,7 +1,7 @@
 import { readIdMaps } from "../../layer/extraction/id_map.ts";
 import type { IdRange } from "../../layer/extraction/ownership.ts";
 import { parsePasswd } from "../../spec/options/accounts.ts";
-import type { RootlessOptions } from "../../spec/options/rootless_option.ts";
+import type { RootlessOptions } from "../../spec/options/user_namespace_options.ts";
 import type { IdMapping } from "../../spec/runtime/runtime_linux.ts";
 import { parseSubIds, rootlessMap } from "../../spec/runtime/sub_ids.ts";
 import { ifAny } from "../host/files.ts";
