@@ -1,5 +1,4 @@
-import { BatchReader } from "./_batch_reader.ts";
-import { planBatches } from "./_batches.ts";
+import { BatchReader, planBatches } from "./_batches.ts";
 import type { BlobSource } from "./_read_range.ts";
 import type { StoredChunk, StoredChunks } from "./_stored_chunks.ts";
 import type { ContentChunk, Extent } from "./_table_entry.ts";

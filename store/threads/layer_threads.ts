@@ -1,12 +1,12 @@
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { spareFiles } from "../../layer/linux/spare_files.ts";
+import { mayStartWorker, startWorker } from "../../layer/start_worker.ts";
 import { onAbort } from "../../registry/tasks/abortable.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
-import { LayerThread, mayStartThreads } from "./_layer_thread.ts";
-import { RELAY_WINDOW_BYTES } from "./_port_sink.ts";
+import { PortSink, type PortSinkOptions, RELAY_WINDOW_BYTES } from "./_port_sink.ts";
 import { Relay } from "./_relay.ts";
 import { StreamSink } from "./_stream_sink.ts";
-import type { ExtractionJob } from "./_thread_messages.ts";
+import type { ExtractionJob, SinkJob, ToWorker } from "./_thread_messages.ts";
 import type { LayerSink, SinkListener } from "./layer_sink.ts";
 import {
   type MergeOptions,
@@ -18,6 +18,8 @@ import {
 } from "./layer_staging.ts";
 import { overlayConsumer, type OverlayPlan, type OverlayResult } from "./overlay_extraction.ts";
 
+/** Program of the threads. */
+const MODULE = new URL("./_layer_worker.ts", import.meta.url);
 /** Minimum size of an image for which to start threads. A smaller one is faster without them. */
 const MIN_THREADED_BYTES = 4_194_304;
 /** Share of an image's bytes above which a layer would outlast the others, so two threads share it. */
@@ -56,7 +58,7 @@ export class LayerThreads implements Disposable {
     const count = Math.min(navigator.hardwareConcurrency, maxThreads());
     const sizes = layers.map(({ descriptor }) => descriptor.size);
     const bytes = sizes.reduce((sum, size) => sum + size, 0);
-    if (bytes < MIN_THREADED_BYTES || !mayStartThreads()) return new LayerThreads(0);
+    if (bytes < MIN_THREADED_BYTES || !mayStartWorker(MODULE)) return new LayerThreads(0);
     const large = sizes.filter((size) => size > bytes * SPLIT_SHARE);
     const needed = Math.min(jobs, layers.length);
     // Give each large layer two threads if there are enough processors.
@@ -154,4 +156,63 @@ export class LayerThreads implements Disposable {
 /** Returns the same job for bytes that a relay has decompressed. */
 function decompressed(job: ExtractionJob, diffId: StagePlan["diffId"]): ExtractionJob {
   return { ...job, plan: { ...job.plan, diffId, isDecompressed: true } } as ExtractionJob;
+}
+
+class LayerThread implements Disposable {
+  /** Total size of the layers that it was assigned, in bytes. */
+  load = 0;
+  readonly #worker: Worker | undefined;
+  readonly #started = Promise.withResolvers<boolean>();
+  /** Whether the worker could be started. */
+  readonly isReady: Promise<boolean> = this.#started.promise;
+  readonly #sinks = new Set<PortSink<unknown>>();
+  #death: Error | undefined;
+
+  constructor() {
+    this.#worker = startWorker(MODULE);
+    if (this.#worker === undefined) {
+      this.#started.resolve(false);
+      return;
+    }
+    this.#worker.onmessage = () => this.#started.resolve(true);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#started.resolve(false);
+      this.#die(new Error(`Cannot extract layers in a thread: ${event.message}`));
+    };
+  }
+
+  open<Result>(
+    job: SinkJob,
+    listener: SinkListener,
+    options?: PortSinkOptions,
+  ): PortSink<Result> {
+    const { port1, port2 } = new MessageChannel();
+    this.serve(job, port2);
+    const sink = new PortSink<Result>(port1, listener, options);
+    this.watch(sink);
+    return sink;
+  }
+
+  /** Has the thread serve a sink to another thread. */
+  serve(job: SinkJob, port: MessagePort): void {
+    const transfer = job.kind === "relay" ? [port, job.inner] : [port];
+    this.#worker?.postMessage({ job, port } satisfies ToWorker, transfer);
+  }
+
+  /** Makes a sink fail when the thread dies. */
+  watch(sink: PortSink<unknown>): void {
+    if (this.#death === undefined) this.#sinks.add(sink);
+    else sink.fail(this.#death);
+  }
+
+  [Symbol.dispose](): void {
+    this.#worker?.terminate();
+    this.#started.resolve(false);
+  }
+
+  #die(error: Error): void {
+    this.#death = error;
+    for (const sink of this.#sinks) sink.fail(error);
+  }
 }
