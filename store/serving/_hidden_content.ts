@@ -36,7 +36,8 @@ export class HiddenContent {
    * {@linkcode HiddenContent.version}.
    */
   has(repository: string, digest: Digest): boolean {
-    return (this.#keys ?? this.#latest()).has(contentKey(repository, digest));
+    const keys = this.#keys ?? this.#latest();
+    return keys.size > 0 && keys.has(contentKey(repository, digest));
   }
 
   async add(repository: string, digest: Digest): Promise<void> {

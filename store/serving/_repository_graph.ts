@@ -4,7 +4,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_INDEX_DEPTH } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import type { DocumentLinks } from "./_document_links.ts";
+import type { DocumentLinks, Links } from "./_document_links.ts";
 
 /** Maximum number of repositories whose content is remembered. */
 const MAX_REMEMBERED = 64;
@@ -35,16 +35,32 @@ export class RepositoryGraph {
     this.#links = links;
   }
 
-  /** Returns the descriptors of those digests that a repository has. */
+  /**
+   * Returns the descriptors of those digests that a repository has. Reads no more documents than
+   * necessary.
+   *
+   * @param isFound Whether to accept a descriptor: other content may reference the same bytes with
+   * another type.
+   */
   async find(
     repository: RepositoryRoots,
     digests: readonly Digest[],
+    isFound: (descriptor: Descriptor) => boolean = () => true,
   ): Promise<ReadonlyMap<Digest, Descriptor>> {
     let walk = await this.#walk(repository);
-    const isMissing = digests.some((digest) => !walk.found.has(digest));
-    if (isMissing && await this.#hasNews(walk)) walk = await this.#walkAgain(repository);
+    const isMissing = (digest: Digest) => {
+      const descriptor = walk.found.get(digest);
+      return descriptor === undefined || !isFound(descriptor);
+    };
+    if (digests.some(isMissing)) await this.#try(walk, () => walk.finish());
+    if (digests.some(isMissing) && await this.#hasNews(walk)) {
+      walk = await this.#walkAgain(repository);
+      await this.#try(walk, () => walk.finish());
+    }
     const found = new Map<Digest, Descriptor>();
     for (const digest of digests) {
+      // A client that gets a document requests its content next.
+      await this.#try(walk, () => walk.read(digest));
       const descriptor = walk.found.get(digest);
       if (descriptor !== undefined) found.set(digest, descriptor);
     }
@@ -54,7 +70,9 @@ export class RepositoryGraph {
   /** Returns the descriptors of the documents of a repository with a digest as their subject. */
   async referrers(repository: RepositoryRoots, subject: Digest): Promise<readonly Descriptor[]> {
     let walk = await this.#walk(repository);
+    await this.#try(walk, () => walk.finish());
     if (await this.#hasNews(walk)) walk = await this.#walkAgain(repository);
+    await this.#try(walk, () => walk.finish());
     return walk.referrers.get(subject) ?? [];
   }
 
@@ -68,9 +86,7 @@ export class RepositoryGraph {
     const walk = this.#walks.get(repository.name);
     const isCurrent = walk?.version.length === version.length &&
       version.every((value, i) => value === walk.version[i]);
-    return walk !== undefined && isCurrent
-      ? await this.#finish(repository.name, walk)
-      : await this.#walkAgain(repository);
+    return walk !== undefined && isCurrent ? walk : await this.#walkAgain(repository);
   }
 
   /** Returns whether the store now has documents that were missing. */
@@ -82,10 +98,10 @@ export class RepositoryGraph {
   async #walkAgain(repository: RepositoryRoots): Promise<Walk> {
     const { name, version } = repository;
     const entries = await this.#store.descriptors();
-    const subjects = this.#bySubject(entries);
-    const walk = startWalk(this.#links, repository, [...version, entries], subjects);
+    const subjects = () => this.#bySubject(entries);
+    const walk = new Walk(this.#links, repository, [...version, entries], subjects);
     this.#walks.set(name, walk);
-    return await this.#finish(name, walk);
+    return walk;
   }
 
   /** Groups the entries of `index.json`, such as signatures, by their subjects. */
@@ -104,12 +120,12 @@ export class RepositoryGraph {
     return bySubject;
   }
 
-  async #finish(name: string, walk: Walk): Promise<Walk> {
+  /** Continues a walk, which is forgotten if that fails. */
+  async #try(walk: Walk, step: () => Promise<void>): Promise<void> {
     try {
-      await walk.finished;
-      return walk;
+      await step();
     } catch (error) {
-      if (this.#walks.get(name) === walk) this.#walks.delete(name);
+      if (this.#walks.get(walk.name) === walk) this.#walks.delete(walk.name);
       throw error;
     }
   }
@@ -117,56 +133,92 @@ export class RepositoryGraph {
 
 /**
  * A walk through the references of a repository and the documents whose subjects it finds, and the
- * content that it has found.
+ * content that it has found. It starts with the documents that are known.
  */
-interface Walk {
-  /** Resolves when the content is complete. */
-  readonly finished: Promise<void>;
+class Walk {
+  readonly name: string;
   /** The content so far. */
-  readonly found: Map<Digest, Descriptor>;
+  readonly found = new Map<Digest, Descriptor>();
   /** The documents so far that have a subject, by its digest. */
-  readonly referrers: ReadonlyMap<Digest, readonly Descriptor[]>;
+  readonly referrers = new Map<Digest, Descriptor[]>();
   /** Documents that are missing in the store, or damaged. */
-  readonly missing: readonly Descriptor[];
+  readonly missing: Descriptor[] = [];
   /** Values that change with the content. */
   readonly version: readonly unknown[];
-}
+  readonly #links: DocumentLinks;
+  readonly #isHidden: (digest: Digest) => boolean;
+  readonly #subjects: () => Promise<BySubject>;
+  /** Readers of the documents whose links are unknown. */
+  readonly #unread = new Map<Digest, () => Promise<void>>();
+  #finished: Promise<void> | undefined;
 
-function startWalk(
-  links: DocumentLinks,
-  { roots, isHidden }: RepositoryRoots,
-  version: readonly unknown[],
-  subjects: Promise<BySubject>,
-): Walk {
-  const found = new Map<Digest, Descriptor>();
-  const referrers = new Map<Digest, Descriptor[]>();
-  const missing: Descriptor[] = [];
-  const follow = async (descriptor: Descriptor, depth: number) => {
+  constructor(
+    links: DocumentLinks,
+    { name, roots, isHidden }: RepositoryRoots,
+    version: readonly unknown[],
+    subjects: () => Promise<BySubject>,
+  ) {
+    this.name = name;
+    this.version = version;
+    this.#links = links;
+    this.#isHidden = isHidden;
+    this.#subjects = subjects;
+    for (const root of roots) this.#follow(root, 0);
+  }
+
+  /** Reads a document that was found, if its links are unknown. */
+  async read(digest: Digest): Promise<void> {
+    await this.#unread.get(digest)?.();
+  }
+
+  /** Completes the content. */
+  finish(): Promise<void> {
+    return this.#finished ??= this.#finish();
+  }
+
+  async #finish(): Promise<void> {
+    // The loops also visit entries that are added to the maps while they run.
+    for (const read of this.#unread.values()) await read();
+    const bySubject = await this.#subjects();
+    if (bySubject.size === 0) return;
+    for (const digest of this.found.keys()) {
+      this.#followVisible(bySubject.get(digest) ?? [], 0);
+      for (const read of this.#unread.values()) await read();
+    }
+  }
+
+  /** Follows a descriptor as far as links are known. */
+  #follow(descriptor: Descriptor, depth: number): void {
     const { digest, mediaType } = descriptor;
-    const known = found.get(digest);
+    const known = this.found.get(digest);
     const isDocument = isDocumentMediaType(mediaType);
     // A document may have been pushed as a blob; the descriptor that references it has the right
     // type.
     if (known !== undefined && (isDocumentMediaType(known.mediaType) || !isDocument)) return;
     if (depth > MAX_INDEX_DEPTH) return;
-    found.set(digest, descriptor);
+    this.found.set(digest, descriptor);
     if (!isDocument) return;
-    const document = links.known(descriptor) ?? await links.read(descriptor);
-    if (document === undefined) return void missing.push(descriptor);
-    const { subject, children } = document;
-    if (subject !== undefined) referrers.getOrInsert(subject, []).push(descriptor);
-    await followVisible(children, depth + 1);
-  };
-  const followVisible = async (descriptors: readonly Descriptor[], depth: number) => {
+    const links = this.#links.known(descriptor);
+    if (links !== undefined) return this.#add(descriptor, links, depth);
+    let task: Promise<void> | undefined;
+    this.#unread.set(digest, () => task ??= this.#read(descriptor, depth));
+  }
+
+  async #read(descriptor: Descriptor, depth: number): Promise<void> {
+    const links = await this.#links.read(descriptor);
+    if (links === undefined) this.missing.push(descriptor);
+    else this.#add(descriptor, links, depth);
+    this.#unread.delete(descriptor.digest);
+  }
+
+  #add(descriptor: Descriptor, { subject, children }: Links, depth: number): void {
+    if (subject !== undefined) this.referrers.getOrInsert(subject, []).push(descriptor);
+    this.#followVisible(children, depth + 1);
+  }
+
+  #followVisible(descriptors: readonly Descriptor[], depth: number): void {
     for (const descriptor of descriptors) {
-      if (!isHidden(descriptor.digest)) await follow(descriptor, depth);
+      if (!this.#isHidden(descriptor.digest)) this.#follow(descriptor, depth);
     }
-  };
-  const run = async () => {
-    const bySubject = await subjects;
-    for (const root of roots) await follow(root, 0);
-    // The loop also visits entries that are added to the map while it runs.
-    for (const digest of found.keys()) await followVisible(bySubject.get(digest) ?? [], 0);
-  };
-  return { finished: run(), found, referrers, missing, version };
+  }
 }

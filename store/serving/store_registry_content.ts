@@ -114,10 +114,10 @@ export class StoreRegistryContent implements WritableRegistryContent {
    */
   async resolve(repository: string, tagOrDigest: string): Promise<Descriptor | undefined> {
     const descriptor = isDigest(tagOrDigest)
-      ? (await this.#find(repository, [tagOrDigest])).get(tagOrDigest)
+      ? (await this.#find(repository, [tagOrDigest], isDocument)).get(tagOrDigest)
       : (await this.#servedNames()).of(repository).find((named) => tagOf(named) === tagOrDigest)
         ?.descriptor;
-    if (descriptor === undefined || !isDocumentMediaType(descriptor.mediaType)) return undefined;
+    if (descriptor === undefined || !isDocument(descriptor)) return undefined;
     return await this.#store.has(descriptor) ? plain(descriptor) : undefined;
   }
 
@@ -247,8 +247,8 @@ export class StoreRegistryContent implements WritableRegistryContent {
 
   /** Deletes a blob that is neither a manifest nor an index. */
   async deleteBlob(repository: string, digest: Digest): Promise<boolean> {
-    const descriptor = (await this.#find(repository, [digest])).get(digest);
-    if (descriptor === undefined || isDocumentMediaType(descriptor.mediaType)) return false;
+    const descriptor = (await this.#find(repository, [digest], isDocument)).get(digest);
+    if (descriptor === undefined || isDocument(descriptor)) return false;
     const isThere = await this.#store.has(descriptor);
     await this.#hide(repository, digest);
     return isThere;
@@ -256,7 +256,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
 
   async #addPushed(repository: string, descriptor: Descriptor): Promise<void> {
     this.#pushed.add(repository, descriptor);
-    if (!isDocumentMediaType(descriptor.mediaType)) {
+    if (!isDocument(descriptor)) {
       for (const name of [repository, EVERYTHING]) this.#graph.addBlob(name, descriptor);
     }
     await this.#hidden.delete(repository, descriptor.digest);
@@ -286,8 +286,9 @@ export class StoreRegistryContent implements WritableRegistryContent {
   async #find(
     repository: string,
     digests: readonly Digest[],
+    isFound?: (descriptor: Descriptor) => boolean,
   ): Promise<ReadonlyMap<Digest, Descriptor>> {
-    return await this.#graph.find(await this.#repository(repository), digests);
+    return await this.#graph.find(await this.#repository(repository), digests, isFound);
   }
 
   async #repository(name: string): Promise<RepositoryRoots> {
@@ -313,6 +314,10 @@ export class StoreRegistryContent implements WritableRegistryContent {
       version: [names, this.#pushed.version],
     };
   }
+}
+
+function isDocument({ mediaType }: Descriptor): boolean {
+  return isDocumentMediaType(mediaType);
 }
 
 /** Returns the tag of a name. A tag next to a digest is only informational and does not count. */

@@ -172,7 +172,7 @@ Deno.test("StoreRegistryContent reads no large documents again, except those of 
     const url = `http://localhost/v2/a/referrers/${digest}${query}`;
     return (await (await handler(new Request(url))).json()).manifests;
   };
-  await content.size("a", digest);
+  await content.referrers("a", digest);
   await writer.tag("localhost/a:v2", subject.descriptor);
 
   reads.blobs = 0;
@@ -186,4 +186,20 @@ Deno.test("StoreRegistryContent reads no large documents again, except those of 
   assert(reads.blobs <= 4, `${reads.blobs} documents were read for a page of one type`);
   assertEquals(await list("?artifactType=application/x-other"), []);
   assertEquals(reads.blobs, 0);
+});
+
+Deno.test("StoreRegistryContent reads no other manifests to serve an image", async () => {
+  await using counted = await storeImages((_, i) => `example.com/a:v${i}`);
+  const { content, reads } = counted;
+  const [, image] = IMAGES;
+  if (image === undefined) throw new TypeError("there is no image");
+
+  const { digest } = await content.resolve("example.com/a", "v1") ?? image.descriptor;
+  await (await content.open("example.com/a", digest)).cancel();
+  for (const { descriptor } of [image.config, ...image.layers]) {
+    assertEquals(await content.size("example.com/a", descriptor.digest), descriptor.size);
+  }
+
+  assertEquals(digest, image.descriptor.digest);
+  assertEquals(reads.blobs, 1);
 });
