@@ -293,6 +293,11 @@ const MISUSE = [
     args: ["sh", "alpine:3.20"],
     line: 'oci: read the command line: unknown command "sh". Use "oci run -it REF sh"',
   },
+  { args: ["load", ""], line: "oci: load: the file name is empty. Specify a file" },
+  {
+    args: ["push", "", "localhost:1/a"],
+    line: 'oci: push: cannot parse reference "": it is empty. Write a name such as "alpine:3.20"',
+  },
   { args: ["cat", "a", ""], line: "oci: cat a: the path is empty. Specify a path" },
   { args: ["ls", "a", ""], line: "oci: ls a: the path is empty. Specify a path or leave it out" },
   {

@@ -37,6 +37,7 @@ Examples:
 
 export async function run(session: Session): Promise<void> {
   const [file = ""] = session.operands;
+  if (file === "") throw new UsageError("the file name is empty", "Specify a file");
   if (file === "-" && Deno.stdin.isTerminal()) {
     throw new UsageError(
       "cannot read an archive from a terminal",

@@ -74,6 +74,10 @@ export async function run(session: Session): Promise<void> {
       return outside === undefined
         ? push(from, goal, { ...options, onProgress })
         : copy(outside, goal, { ...options, targetAuth: auth, onProgress });
+    }).catch((error) => {
+      // Only a name in the store may be invalid.
+      if (error instanceof SyntaxError) readSource(from);
+      throw error;
     });
     results.push(result);
     if (partialPlatform !== undefined) {
