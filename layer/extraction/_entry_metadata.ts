@@ -16,11 +16,18 @@ export class EntryMetadata {
   readonly #ownership: Ownership;
   readonly #xattrs: XattrMode;
   readonly #report: ReportBuilder;
+  readonly #setsOverlay: boolean;
 
-  constructor(ownership: Ownership, xattrs: XattrMode, report: ReportBuilder) {
+  constructor(
+    ownership: Ownership,
+    xattrs: XattrMode,
+    report: ReportBuilder,
+    setOverlay: boolean,
+  ) {
     this.#ownership = ownership;
     this.#xattrs = xattrs;
     this.#report = report;
+    this.#setsOverlay = setOverlay;
   }
 
   /** Sets all metadata, in an order that keeps later steps from undoing earlier ones. */
@@ -56,7 +63,7 @@ export class EntryMetadata {
     for (const [name, value] of header.xattrs) {
       if (name === SELINUX_XATTR || name === DEFAULT_ACL && header.type === "directory") continue;
       if (name === ROOTLESS_XATTR && this.#ownership === "record") continue;
-      if (isOverlayXattr(name)) {
+      if (!this.#setsOverlay && isOverlayXattr(name)) {
         this.#report.skip(
           header.path,
           `extended attribute "${name}": the overlay file system would interpret it`,

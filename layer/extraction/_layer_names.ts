@@ -10,7 +10,12 @@ import type { EntryMetadata } from "./_entry_metadata.ts";
 import type { ReportBuilder } from "./extract_report.ts";
 import { Spellings } from "./spellings.ts";
 import { LINK_DIRECTORY } from "./whiteout.ts";
-import { removingWhiteouts, type WhiteoutHandler, type WhiteoutMode } from "./whiteout_handler.ts";
+import {
+  isStacked,
+  removingWhiteouts,
+  type WhiteoutHandler,
+  type WhiteoutMode,
+} from "./whiteout_handler.ts";
 
 /** Metadata of a directory without an entry. */
 const IMPLIED = { mode: 0o755, mtime: 0, mtimeNs: 0 } as const;
@@ -64,7 +69,7 @@ export class LayerNames {
     // Without whiteouts, an archive is extracted over what the tree has.
     const handler = whiteouts === "literal" ? removingWhiteouts() : whiteouts;
     this.#handler = handler === "omit" ? undefined : handler;
-    this.isStacked = this.#handler !== undefined && this.#handler.hideAll === undefined;
+    this.isStacked = isStacked(whiteouts);
     this.#metadata = metadata;
     this.#report = report;
     this.spellings = new Spellings(tree);

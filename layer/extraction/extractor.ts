@@ -12,7 +12,7 @@ import { LayerNames } from "./_layer_names.ts";
 import { type ExtractReport, ReportBuilder } from "./extract_report.ts";
 import { inferOwnership, type Ownership } from "./ownership.ts";
 import { isLinkFile, parseWhiteout } from "./whiteout.ts";
-import { removingWhiteouts, type WhiteoutMode } from "./whiteout_handler.ts";
+import { isStacked, removingWhiteouts, type WhiteoutMode } from "./whiteout_handler.ts";
 
 export type { XattrMode } from "./_entry_metadata.ts";
 
@@ -53,6 +53,14 @@ export interface LayerExtractorOptions {
    * @default {"on"}
    */
   readonly xattrs?: XattrMode | undefined;
+  /**
+   * Whether attributes that the overlay file system interprets, `trusted.overlay.*` and
+   * `user.overlay.*`, are set like others, or reported as skipped. Do not set them in a directory
+   * that becomes a layer of an overlay: they can hide and redirect files.
+   *
+   * @default Whether the tree also contains the lower layers.
+   */
+  readonly setOverlayXattrs?: boolean | undefined;
   /**
    * Whether a directory keeps an existing symbolic link to a directory.
    *
@@ -117,6 +125,7 @@ export class LayerExtractor implements TarSink, Disposable {
       whiteouts = removingWhiteouts(),
       ownership = inferOwnership(tree),
       xattrs = "on",
+      setOverlayXattrs = isStacked(whiteouts),
       keepDirlinks = false,
       handler,
     } = options;
@@ -126,7 +135,7 @@ export class LayerExtractor implements TarSink, Disposable {
     this.#handler = handler;
     this.#isLiteral = whiteouts === "literal";
     this.#place = { layer, path: "", offset: 0 };
-    this.#metadata = new EntryMetadata(ownership, xattrs, this.#report);
+    this.#metadata = new EntryMetadata(ownership, xattrs, this.#report, setOverlayXattrs);
     this.#names = new LayerNames(tree, whiteouts, this.#metadata, this.#report);
     this.#maker = new EntryMaker({
       tree,

@@ -30,6 +30,12 @@ export interface WhiteoutHandler {
  */
 export type WhiteoutMode = WhiteoutHandler | "literal" | "omit";
 
+/** Whether a tree with this handling of whiteouts also contains the lower layers. */
+export function isStacked(whiteouts: WhiteoutMode): boolean {
+  if (typeof whiteouts === "string") return whiteouts === "literal";
+  return whiteouts.hideAll === undefined;
+}
+
 /**
  * Creates a handler that removes hidden paths, for a tree that contains all layers.
  *

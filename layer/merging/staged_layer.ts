@@ -51,6 +51,7 @@ export async function stageLayer<Options extends LayerExtractorOptions>(
     const report = await extract({
       ...options,
       handler: (header) => notes.record(header),
+      setOverlayXattrs: true,
       whiteouts: {
         // Never called, because the notes filter whiteouts.
         hide() {},

@@ -3,7 +3,7 @@ import { decodeName } from "../../layer/file_name.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { childPath, leafName } from "../../layer/trees/clean_path.ts";
 import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
-import { isOverlayXattr, SELINUX_XATTR } from "../../layer/trees/host_xattrs.ts";
+import { SELINUX_XATTR } from "../../layer/trees/host_xattrs.ts";
 import type { Digest } from "../../spec/digest.ts";
 import * as format from "./_index_format.ts";
 import type { LayerListing, ListedEntry } from "./layer_listing.ts";
@@ -275,8 +275,8 @@ class IndexedEntry implements ListedEntry {
     if (this.#number === undefined) return NO_XATTRS;
     const { xattrs } = this.#index.extraOf(this.#file);
     if (xattrs.size === 0) return NO_XATTRS;
-    // An extraction leaves these out as well.
-    return new Map([...xattrs].filter(([name]) => name !== SELINUX_XATTR && !isOverlayXattr(name)));
+    // An extraction leaves it out as well.
+    return new Map([...xattrs].filter(([name]) => name !== SELINUX_XATTR));
   }
 
   names(): readonly string[] {

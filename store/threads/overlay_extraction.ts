@@ -63,6 +63,7 @@ export async function extractOverlayLayer(
     descriptor,
     diffId,
     whiteouts: whiteoutsFor(whiteouts),
+    setOverlayXattrs: false,
   });
 }
 
@@ -93,6 +94,7 @@ export function overlayConsumer(
         const report = await extractRecorded(stream, root, plan, {
           ...options,
           whiteouts: whiteoutsFor(whiteouts),
+          setOverlayXattrs: false,
           signal,
           onPosition: (bytes) => position = bytes,
           onWarning: (message) => warn(message),

@@ -7,6 +7,7 @@ import {
   opaque,
   symlink,
   tar,
+  toUint8Array,
   whiteout,
 } from "../../_support/tar.ts";
 import type { LayerCase } from "./case.ts";
@@ -249,13 +250,16 @@ export const METADATA: readonly LayerCase[] = [
     tree: { "f": 'file "x"' },
   },
   {
-    name: "attributes of the overlay file system are skipped and reported",
+    name: "attributes of the overlay file system are set in a tree that is no layer of one",
     layers: [tar(
       dir("d", { xattrs: { "trusted.overlay.opaque": "y", "user.overlay.opaque": "y" } }),
       file("f", "x", { xattrs: { "trusted.overlay.redirect": "/etc" } }),
     )],
-    tree: { "d": "dir", "f": 'file "x"' },
-    skipped: ["d/", "d/", "f"],
+    tree: {
+      "d": "dir trusted.overlay.opaque=79 user.overlay.opaque=79",
+      "f": `file trusted.overlay.redirect=${toUint8Array("/etc").toHex()} "x"`,
+    },
+    pure: { tree: { "d": "dir", "f": 'file "x"' }, skipped: ["d/", "d/", "f"] },
   },
   {
     name: "a default ACL does not apply to entries of the layer itself",

@@ -6,6 +6,7 @@ import { extractOverlayLayer } from "../../../store/threads/overlay_extraction.t
 import "../../_support/native_backend.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { device, dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
+import { readTree } from "../../_support/tree.ts";
 import { BASE, makeStore, overlayReason } from "../bundles/_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
 
@@ -172,6 +173,31 @@ overlayTest("OverlayBundler takes no device of the base for a whiteout", async (
   assertEquals((await Deno.lstat(`${bundle.path}/rootfs/d/zero`)).isFile, true);
   assertStringIncludes(warnings.join(), "would interpret it as a whiteout");
 });
+
+overlayTest(
+  "OverlayBundler writes no attribute of an image that an overlay interprets",
+  async () => {
+    await using test = await makeStore();
+    const overlay = { xattrs: { "user.overlay.opaque": "y", "trusted.overlay.redirect": "/d" } };
+    const base = tar(dir("d"), file("f"), symlink("l", "d"));
+    // An entry behind a link requires the layers below.
+    const layers = [base, tar(file("l/g", "", overlay)), tar(dir("e", overlay))];
+    const image = await storeBuilt(test.store, { layers });
+    const warnings: string[] = [];
+    const onWarning = (message: string) => warnings.push(message);
+
+    await using _ = await new OverlayBundler(test.store, { onWarning }).bundle(image, "marked");
+
+    assertEquals(warnings.filter((text) => text.includes("would interpret it")).length, 2);
+    for (const [path, { xattrs }] of readTree(`${test.store.path}/chains`)) {
+      assertEquals(
+        Object.keys(xattrs).filter((name) => /overlay\.(opaque|redirect)/.test(name)),
+        [],
+        path,
+      );
+    }
+  },
+);
 
 overlayTest("prepareLayers() extracts all layers for the bundler", async () => {
   await using test = await makeStore();

@@ -39,7 +39,18 @@ async function unpackWith(
   await stageLayers(store, { layers }, { work: root, options, threads }, options);
 }
 
-const RANDOM_STACKS = Array.from({ length: 8 }, (_, seed) => randomStack(seed));
+const OVERLAY = { xattrs: { "user.overlay.opaque": "y", "trusted.overlay.redirect": "/d" } };
+const STACKS = [
+  ...NAMED_STACKS,
+  {
+    name: "attributes of the overlay file system",
+    layers: [
+      tar(dir("d", OVERLAY), file("f")),
+      tar(dir("d"), dir("e", OVERLAY), file("f", "", OVERLAY)),
+    ],
+  },
+  ...Array.from({ length: 8 }, (_, seed) => randomStack(seed)),
+];
 
 /** More than fits into the memory between two threads. */
 const LARGE = tar(dir("d"), file("d/noise", noise(3_000_000)), file("last", "x"));
@@ -100,7 +111,7 @@ for (const [where, open] of Object.entries(THREADS)) {
   rootTest(
     `layers extracted in parallel ${where} equal those extracted one after the other`,
     async (t) => {
-      for (const { name, layers } of [...NAMED_STACKS, ...RANDOM_STACKS]) {
+      for (const { name, layers } of STACKS) {
         await t.step(name, async () => {
           await using box = await makeUnpackBox();
 
