@@ -97,7 +97,7 @@ const LOGIN_REGEXP = /(?<=^|[\s"'=:@(]|\/\/)([^\s/@:"'=(]*):([^\s/]*)/g;
 const SLASHED_LOGIN_REGEXP =
   /(?<=^|[\s"'=(]|\/\/)(?!oci:|(?:oci|docker)-archive:)([^\s/@:"'=([]+):(?!\/|[0-9]{1,5}\/)([^\s"']+)/g;
 /** A token without a user in a URL. */
-const TOKEN_REGEXP = /(?<=https?:\/\/)[^\s/@:"']+@(?=[\w[])(?![^\s/]*@)/g;
+const TOKEN_REGEXP = /(?<=https?:\/\/)[^\s/:"']+@(?=[\w[])(?![^\s/]*@)/gi;
 /** An index such as `:@0` after a path is no host. */
 const PASSWORD_REGEXP =
   /^.+@(?!(?:sha|blake)[0-9]+[a-z]?:|DIGEST|(?<=:@)[0-9]{1,9}(?![\w.-]|:.))(?=[\w[])/;

@@ -86,6 +86,7 @@ Deno.test.each([
   { text: 'read "oci:two:@3", or', shown: 'read "oci:two:@3", or' },
   { text: "http://[::1]:5000/a@b", shown: "http://[::1]:5000/a@b" },
   { text: "pull https://s3cret@h.io/a:1", shown: "pull https://***@h.io/a:1" },
+  { text: "HTTPS://s3@cret@h.io/a", shown: "HTTPS://***@h.io/a" },
   { text: "docker://a@sha256:0", shown: "docker://a@sha256:0" },
   { text: "push oci:dir:@3: not", shown: "push oci:dir:@3: not" },
   { text: "user:pass:@3:80/a", shown: "user:***@3:80/a" },
