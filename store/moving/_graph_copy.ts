@@ -138,7 +138,9 @@ export class GraphCopy {
     // Read a document that the target probably lacks while asking the target for it.
     const reading = root?.isLikelyNew ? this.#read(descriptor, depth) : undefined;
     reading?.catch(() => {});
-    const isThere = isFixed && (root?.isThere ?? await this.#exists(descriptor));
+    // The registry of the distribution project claims to have a manifest that was pushed as a blob.
+    const isBlob = this.#blobs.has(descriptor.digest);
+    const isThere = isFixed && !isBlob && (root?.isThere ?? await this.#exists(descriptor));
     if (isThere && isManifestMediaType(descriptor.mediaType)) {
       await reading;
       return await this.#skip(descriptor, depth);

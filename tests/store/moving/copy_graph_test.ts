@@ -61,18 +61,28 @@ for (
   });
 }
 
+/** Takes a document that was stored as a blob for a complete one. */
+class CredulousContent extends MemoryContent {
+  override exists(descriptor: Descriptor): Promise<boolean> {
+    return super.exists({ ...descriptor, mediaType: "application/octet-stream" });
+  }
+}
+
 Deno.test.each([
-  { to: "memory", format: undefined },
-  { to: "an archive", format: "oci-archive" as const },
-])("copyGraph() copies a document that another one lists as a blob to $to", async ({ format }) => {
+  { to: "memory", target: new MemoryContent() },
+  { to: "a registry that takes it for complete", target: new CredulousContent() },
+  { to: "an archive", target: undefined },
+])("copyGraph() copies a document that another one lists as a blob to $to", async (row) => {
   const { bytes, descriptor } = AMD64;
   const file = { bytes, descriptor: { ...descriptor, mediaType: "application/octet-stream" } };
   const artifact = manifestOf(blobOf("application/x-config", new Uint8Array()), [file]);
   const index = buildIndex([artifact, buildIndex([AMD64])]);
   await using directory = await makeTempDir();
   const path = directory.join("a.tar");
-  await using writer = format && await ImageArchiveWriter.create(path, format);
-  const target = writer ?? new MemoryContent();
+  await using writer = row.target
+    ? undefined
+    : await ImageArchiveWriter.create(path, "oci-archive");
+  const target = row.target ?? writer ?? new MemoryContent();
 
   await copyGraph(await memoryOf(index), target, index.descriptor, { jobs: 1 });
 
