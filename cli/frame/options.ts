@@ -138,7 +138,7 @@ const REGISTRY_OPTIONS: readonly (readonly [RegistryFeature, ...OptionArguments]
     "retries",
     "--max-wait <seconds>",
     "longest pause that a registry may request before a retry (default: 300)",
-    { parse: (text) => text === "0" ? 0 : parseSeconds(text) },
+    { parse: (text) => text === "0" ? 0 : parseSeconds(text, "0 or a number of seconds") },
   ],
   [
     "private",
@@ -357,11 +357,11 @@ export function parseIdRange(text: string): IdRange {
   throw new SyntaxError("it must be CONTAINER:HOST:COUNT, such as 0:100000:65536");
 }
 
-/** Parses a number of seconds above 0. */
-export function parseSeconds(text: string): number {
+/** Parses a number of seconds above 0; `valid` is for the error. */
+export function parseSeconds(text: string, valid = "a number of seconds above 0"): number {
   const seconds = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : 0;
   if (seconds > 0) return seconds;
-  throw new SyntaxError("it must be a number of seconds above 0");
+  throw new SyntaxError(`it must be ${valid}`);
 }
 
 function parseMirror(text: string): readonly [host: string, url: string] {

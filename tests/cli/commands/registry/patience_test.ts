@@ -19,7 +19,7 @@ Deno.test("oci pull --max-wait sets the pause that a registry may request", asyn
   assertMatch(hasty.stderr, /Try again in 1 s/);
   assertMatch(endless.stderr, /Try again in 1 s/);
   assertEquals(wrong.code, 2);
-  assertStringIncludes(wrong.stderr, "it must be a number of seconds above 0");
+  assertStringIncludes(wrong.stderr, "it must be 0 or a number of seconds");
 });
 
 Deno.test("oci --allow-private-addresses follows redirects into a private network", async () => {
