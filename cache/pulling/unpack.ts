@@ -128,7 +128,9 @@ function oneLayer(
     code: "invalid-argument",
     action: `unpack layer ${number} of "${subject}"`,
     subject,
-    problem: `it has ${layers.length} layers, which are numbered from 0`,
+    problem: layers.length === 0
+      ? "it has no layers"
+      : `its top layer has the number ${layers.length - 1}`,
     advice: "Choose another layer",
     option: "layer",
   });

@@ -55,7 +55,7 @@ export async function missing(files: ImageFiles, path: string): Promise<Error> {
   return new CommandError(
     `cannot find "${path}" in the image: ${cause}`,
     'List the files with "oci ls"',
-    { subject: path },
+    { code: "missing-path", subject: path },
   );
 }
 

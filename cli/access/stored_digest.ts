@@ -35,6 +35,6 @@ async function findDigest(store: ContentStore, start: string, text: string): Pro
   throw new CommandError(
     `cannot find "${text}" in the store`,
     'List its images with "oci images"',
-    { subject: text },
+    { code: "not-in-store", subject: text },
   );
 }

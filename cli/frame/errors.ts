@@ -20,6 +20,8 @@ export type CommandErrorCode =
   | "unexpected";
 
 export interface CommandErrorOptions extends ErrorOptions {
+  /** @default {"command"} */
+  readonly code?: CommandErrorCode | undefined;
   /** What the error is about, such as a path or an option. */
   readonly subject?: string | undefined;
 }
@@ -35,10 +37,10 @@ export class CommandError extends Error {
   readonly remedy: string;
 
   constructor(problem: string, remedy: string, options: CommandErrorOptions = {}) {
-    const { subject, ...rest } = options;
+    const { code = "command", subject, ...rest } = options;
     super(errorMessage({ problem, advice: remedy }), rest);
     this.name = new.target.name;
-    this.code = "command";
+    this.code = code;
     this.subject = subject;
     this.problem = problem;
     this.remedy = remedy;

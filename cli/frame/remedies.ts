@@ -191,7 +191,7 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   },
   "not-empty": (error, command) => {
     return command?.has("--force")
-      ? "Choose another directory, or replace its content with --force"
+      ? "Choose another directory, or add to its content with --force"
       : error.advice;
   },
   "bundle-unknown": "Check the path, or specify its store with --store",

@@ -23,7 +23,7 @@ import { WORK, WorkDirectory } from "./_work_directory.ts";
 const NOT_EMPTY: Refusal = {
   code: "not-empty",
   problem: "it is not empty",
-  advice: 'Choose another directory, or replace its content with "force"',
+  advice: 'Choose another directory, or add to its content with "force"',
   option: "force",
 };
 const TAKEN: Refusal = {

@@ -28,6 +28,7 @@ export async function run(session: Session): Promise<void> {
   const removed = await removeBundle(storePath(session), directory, { onWarning: session.warn });
   if (!removed) {
     throw new CommandError(`"${directory}" does not exist`, "Check the path", {
+      code: "bundle-unknown",
       subject: directory,
     });
   }

@@ -109,6 +109,6 @@ function choose(
   throw new CommandError(
     `cannot find ${what} for ${platform}: none is attached to it`,
     "Check the platform, or ask its owner to attach one",
-    options,
+    { code: "not-found", ...options },
   );
 }

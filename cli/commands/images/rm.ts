@@ -76,7 +76,7 @@ function find(entries: readonly StoredEntry[], text: string): StoredEntry {
   throw new CommandError(
     `cannot remove "${text}": not found in the store`,
     'List its images with "oci images"',
-    { subject: text },
+    { code: "not-in-store", subject: text },
   );
 }
 

@@ -96,7 +96,7 @@ export const STORE_REMEDIES: readonly RemedyRow[] = [
     }),
     command: "unpack",
     line: 'cannot unpack into "d": it is not empty. ' +
-      "Choose another directory, or replace its content with --force",
+      "Choose another directory, or add to its content with --force",
   },
   explained("not-empty", "Choose an empty directory", { isAdvice: true, command: "bundle" }),
   ...([

@@ -337,6 +337,22 @@ Deno.test("oci rm removes nothing if one of the references is missing", async ()
   assertEquals(JSON.parse(listed.stdout).length, 2);
 });
 
+Deno.test.each([
+  { args: ["rm", "absent:1"], code: "not-in-store" },
+  { args: ["inspect", "@sha256:000000"], code: "not-in-store" },
+  { args: ["cat", "@FIRST", "nowhere"], code: "missing-path" },
+  { args: ["sbom", "@FIRST"], code: "not-found" },
+  { args: ["unbundle", "./nowhere"], code: "bundle-unknown" },
+])("oci $args.0 names a code for what does not exist", async ({ args, code }) => {
+  await using dir = await makeTempDir();
+  await filledStore(dir.path);
+  const words = args.map((word) => word.replace("FIRST", ARM64.descriptor.digest));
+
+  const { stdout } = await runOci([...words, "--json", "--store", dir.path]);
+
+  assertEquals(JSON.parse(stdout).error.code, code);
+});
+
 Deno.test("oci images describes repeated indexes once", async () => {
   await using dir = await makeTempDir();
   const store = await ContentStore.open(dir.path);
