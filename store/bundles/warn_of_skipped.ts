@@ -16,7 +16,7 @@ export function warnOfSkipped(
   const [first] = missed;
   if (first === undefined) return;
   onWarning?.(
-    `cannot reproduce ${count} of the entries of ${subject}; ` +
-      `the first is "${first.path}": ${first.reason}`,
+    `${count} difference${count === 1 ? "" : "s"} from ${subject}, such as ` +
+      `"${first.path}": ${first.reason}`,
   );
 }

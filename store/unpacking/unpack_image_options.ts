@@ -82,9 +82,9 @@ export interface UnpackReport {
   readonly entries: number;
   /** Size of the files in the layers, including holes, in bytes. */
   readonly bytes: number;
-  /** The first 10 000 entries that differ from the image. */
+  /** The first 10 000 differences from the image, of which an entry may have several. */
   readonly skipped: readonly SkippedEntry[];
-  /** Number of entries that differ from the image. */
+  /** Number of differences from the image. */
   readonly skippedCount: number;
   /** Whether layers were fetched only in part, so that the store does not have them. */
   readonly isPartial: boolean;

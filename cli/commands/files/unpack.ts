@@ -18,7 +18,6 @@ import {
   VERIFYING,
 } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
-import { formatBytes } from "../../terminal/format.ts";
 
 interface UnpackCommandOptions extends RegistryOptions, LimitOption {
   readonly force?: true | undefined;
@@ -89,7 +88,7 @@ export function define(command: Command): Command {
     .hint("--strip-components", 'Use "--strip"');
   return addRegistryOptions(addLimitOption(described), { features: VERIFYING }).notes(`
 Prints the digest of the image. With --json, also prints the number of entries and bytes in its
-layers, and which entries differ from the image and why. With --layer, files that the layer deletes
+layers, and how the files differ from the image and why. With --layer, files that the layer deletes
 leave no trace, and the name of the image is not recorded in the store.
 
 Examples:
@@ -109,15 +108,13 @@ export async function run(session: Session): Promise<void> {
   const { json } = session.options<UnpackCommandOptions>();
   const { image, report } = await unpackShowing(session, source, directory);
   const { digest } = image;
-  const { entries, bytes, skipped, skippedCount, reusedBytes } = report;
+  const { entries, bytes, skipped, skippedCount: count, reusedBytes } = report;
   noteReusedBytes(session, reusedBytes);
   if (json) return await session.output.json({ digest, entries, bytes, skipped });
   const [first] = skipped;
   if (first !== undefined) {
     session.warn(
-      `${skippedCount} of ${entries} entries (${
-        formatBytes(bytes)
-      } in total) differ from the image; ` +
+      `${count} difference${count === 1 ? "" : "s"} from the image, such as ` +
         `"${first.path}": ${first.reason}. List all with --json`,
     );
   }

@@ -99,19 +99,19 @@ Deno.test("oci unpack leaves the image in the store", async () => {
 });
 
 Deno.test("oci unpack --json prints counts and skipped entries", async () => {
-  const layer = tar(
-    device("null", "character", 1, 3),
-    file("a", "12345", { xattrs: { "unknown.a": "y" } }),
-  );
+  const xattrs = { "unknown.a": "y", "unknown.b": "y" };
+  const layer = tar(device("null", "character", 1, 3), file("a", "12345", { xattrs }));
   await using box = await setUp(buildImage({ layers: [layer] }));
 
   const { code, stdout } = await box.oci("unpack", "--json", box.reference, box.root);
+  const { stderr } = await box.oci("unpack", "-q", box.reference, `${box.root}2`);
 
   const { digest, entries, bytes, skipped } = JSON.parse(stdout);
   assertEquals([code, entries, bytes], [0, 2, 5]);
   assertStringIncludes(digest, "sha256:");
   const ofFile = skipped.filter(({ path }: { path: string }) => path === "a");
   assertStringIncludes(ofFile[0].reason, "unknown.a");
+  assertStringIncludes(stderr, `warning: ${skipped.length} differences from the image, such as "`);
 });
 
 Deno.test("oci unpack refuses a directory that is not empty, except with --force", async () => {
