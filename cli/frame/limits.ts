@@ -57,9 +57,12 @@ function parseLimit(
   text: string,
   names: readonly string[],
 ): readonly [name: string, value: number] {
-  const [, name = "", amount = ""] = /^(\w+)=([0-9.]+[KMGT]?i?)$/.exec(text) ?? [];
+  const [, name = "", amount = ""] = /^(\w+)=(.*)$/s.exec(text) ?? [];
   if (!names.includes(name)) {
     throw new SyntaxError(`it must be NAME=VALUE, with one of the names ${names.join(", ")}`);
+  }
+  if (!/^[0-9.]+[KMGT]?i?$/.test(amount)) {
+    throw new SyntaxError("the value must be a number, such as 1100 or 50Gi");
   }
   const value = Number(parseQuantity(amount).value);
   if (Number.isSafeInteger(value)) return [name, value];
