@@ -262,6 +262,35 @@ export function problemOf(error: unknown): string {
   return isExplained(error) ? error.problem : describeError(error);
 }
 
+/** Classes of errors. */
+type ErrorClasses = readonly (abstract new (...args: never[]) => Error)[];
+
+/** Returns `undefined` for an error of one of these classes, and throws any other. */
+function passOver(error: unknown, classes: ErrorClasses): undefined {
+  if (!classes.some((ErrorClass) => error instanceof ErrorClass)) throw error;
+}
+
+/** Returns the result of a call; `undefined` if it throws an error of one of these classes. */
+export function unlessThrown<T>(call: () => T, ...classes: ErrorClasses): T | undefined {
+  try {
+    return call();
+  } catch (error) {
+    return passOver(error, classes);
+  }
+}
+
+/** Returns a result; `undefined` if the promise rejects with an error of one of these classes. */
+export async function unlessRejected<T>(
+  result: Promise<T>,
+  ...classes: ErrorClasses
+): Promise<T | undefined> {
+  try {
+    return await result;
+  } catch (error) {
+    return passOver(error, classes);
+  }
+}
+
 /** Returns the code of an operating system error, such as `ENOENT`. */
 export function errorCode(error: unknown): string | undefined {
   // The errors of this package have other codes.

@@ -1,4 +1,5 @@
 import type { LayoutLocation } from "../../registry/image_location.ts";
+import { unlessRejected } from "../../spec/error_facts.ts";
 import { isGranted } from "../../spec/granted.ts";
 import type { ContentOptions } from "../../spec/image/content.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
@@ -58,10 +59,5 @@ async function openOwnStore(path: string): Promise<ContentStore | undefined> {
   const locks = `${path}/locks`;
   if (lstatIfAny(locks) === undefined) return undefined;
   if (!isGranted({ name: "write", path: locks })) return undefined;
-  try {
-    return await ContentStore.open(path);
-  } catch (error) {
-    if (error instanceof UntrustedStoreError) return undefined;
-    throw error;
-  }
+  return await unlessRejected(ContentStore.open(path), UntrustedStoreError);
 }

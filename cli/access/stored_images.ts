@@ -1,4 +1,5 @@
 import type { Digest } from "../../spec/digest.ts";
+import { unlessThrown } from "../../spec/error_facts.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseImageConfig } from "../../spec/image/image_config.ts";
 import {
@@ -163,13 +164,9 @@ async function platformName(
   if (!isConfigMediaType(config.mediaType) || config.size > MAX_CONFIG_BYTES) return "";
   const bytes = await store.readBlob(config);
   if (bytes === undefined) return "";
-  try {
-    return formatPlatform(parseImageConfig(bytes).platform);
-  } catch (error) {
-    // An artifact may claim to have the config of an image.
-    if (error instanceof SyntaxError) return "";
-    throw error;
-  }
+  // An artifact may claim to have the config of an image.
+  const image = unlessThrown(() => parseImageConfig(bytes), SyntaxError);
+  return image === undefined ? "" : formatPlatform(image.platform);
 }
 
 function missing({ platform, digest }: Descriptor): StoredPlatform {

@@ -10,6 +10,7 @@ import type {
 } from "../../registry/credentials/credential_summary.ts";
 import { RegistriesConfError } from "../../registry/errors.ts";
 import type { DefaultCredentialHelpers } from "../../registry/registry_rule.ts";
+import { unlessRejected } from "../../spec/error_facts.ts";
 import { isGranted } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
 import { findProgram } from "../../store/host/find_program.ts";
@@ -49,12 +50,7 @@ export async function examineCredentials(): Promise<Diagnosis> {
 
 /** Reads the helpers in `registries.conf` files. Another check reports problems with the files. */
 async function defaultHelpers(): Promise<DefaultCredentialHelpers | undefined> {
-  try {
-    return (await readRegistriesConf()).credentialHelpers;
-  } catch (error) {
-    if (error instanceof RegistriesConfError) return undefined;
-    throw error;
-  }
+  return (await unlessRejected(readRegistriesConf(), RegistriesConfError))?.credentialHelpers;
 }
 
 function summarizeHelpers(helpers: DefaultCredentialHelpers): CredentialFileSummary {

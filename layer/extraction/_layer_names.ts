@@ -1,3 +1,4 @@
+import { unlessThrown } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { OwnershipError } from "../errors.ts";
 import { describeCause } from "../linux/native_error.ts";
@@ -289,12 +290,9 @@ export class LayerNames {
     using entry = this.#tree.open(directory.path);
     if (!directory.isBare) this.#metadata.clearXattrs(entry, !this.isStacked);
     directory.isBare = false;
-    try {
-      this.#metadata.setOwner(entry, ROOT_OWNER, { path: directory.path, offset: 0 });
-    } catch (error) {
-      // The layer does not specify an owner, so the current one stays.
-      if (!(error instanceof OwnershipError)) throw error;
-    }
+    const place = { path: directory.path, offset: 0 };
+    // The layer does not specify an owner, so the current one may stay.
+    unlessThrown(() => this.#metadata.setOwner(entry, ROOT_OWNER, place), OwnershipError);
   }
 
   #finish(directory: Directory): void {

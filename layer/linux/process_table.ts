@@ -1,4 +1,4 @@
-import { errorCode } from "../../spec/error_facts.ts";
+import { errorCode, unlessThrown } from "../../spec/error_facts.ts";
 import { decodeName } from "../file_name.ts";
 import { readProcFile } from "./native_mount.ts";
 
@@ -29,15 +29,11 @@ const FLAGS_FIELD = 6;
  * @returns Also `false` if there is no such process, or the permission to read it is missing.
  */
 export function hasOnlyForked(pid: number): boolean {
-  try {
-    const status = decodeName(readProcess(pid, "stat") ?? new Uint8Array());
-    // The name is in parentheses, and may contain parentheses itself.
-    const fields = status.slice(status.lastIndexOf(")") + 1).trim().split(" ");
-    return (Number(fields[FLAGS_FIELD]) & PF_FORKNOEXEC) !== 0;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return false;
-    throw error;
-  }
+  const stat = unlessThrown(() => readProcess(pid, "stat"), Deno.errors.NotCapable);
+  const status = decodeName(stat ?? new Uint8Array());
+  // The name is in parentheses, and may contain parentheses itself.
+  const fields = status.slice(status.lastIndexOf(")") + 1).trim().split(" ");
+  return (Number(fields[FLAGS_FIELD]) & PF_FORKNOEXEC) !== 0;
 }
 
 /** Reads a file about a process; `undefined` if there is no such process. */

@@ -1,3 +1,4 @@
+import { unlessThrown } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { isObject } from "../../spec/json.ts";
 import { parseJson } from "../../spec/json_reader.ts";
@@ -92,13 +93,7 @@ function firstPath({ path }: ListContext): string {
 }
 
 function parseNames(bytes: Uint8Array, member: string): readonly string[] | undefined {
-  let body: unknown;
-  try {
-    body = parseJson(bytes, "a page of a list");
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const body = unlessThrown(() => parseJson(bytes, "a page of a list"), SyntaxError);
   // Go encodes an empty list as null, and other servers omit it.
   if (!isObject(body) || !(member in body || "name" in body)) return undefined;
   const items = body[member] ?? [];

@@ -1,4 +1,5 @@
 import { digestOf, isDigest } from "../../spec/digest.ts";
+import { unlessRejected } from "../../spec/error_facts.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
 import { type ManifestDocument, parseManifest } from "../../spec/image/manifest.ts";
@@ -145,10 +146,5 @@ function toDocument(
 
 /** Waits for content; `undefined` if the registry does not have it. */
 export async function ifFound<T>(content: Promise<T>): Promise<T | undefined> {
-  try {
-    return await content;
-  } catch (error) {
-    if (error instanceof NotFoundError) return undefined;
-    throw error;
-  }
+  return await unlessRejected(content, NotFoundError);
 }

@@ -1,3 +1,4 @@
+import { unlessRejected } from "../../spec/error_facts.ts";
 import { dirname } from "../../spec/paths.ts";
 import { readCredentialFile } from "./_credential_file.ts";
 import { followLinks } from "./follow_links.ts";
@@ -100,14 +101,8 @@ async function keepOwner(
   temporary: string,
   { uid, gid }: Deno.FileInfo,
 ): Promise<void> {
-  let old: Deno.FileInfo;
-  try {
-    old = await Deno.stat(target);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw error;
-  }
-  if (old.uid === null || (old.uid === uid && old.gid === gid)) return;
+  const old = await unlessRejected(Deno.stat(target), Deno.errors.NotFound);
+  if (old === undefined || old.uid === null || (old.uid === uid && old.gid === gid)) return;
   try {
     await Deno.chown(temporary, old.uid, old.gid);
   } catch {

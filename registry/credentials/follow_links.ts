@@ -1,3 +1,4 @@
+import { unlessRejected } from "../../spec/error_facts.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
 
 /** As many as Linux follows. */
@@ -12,11 +13,8 @@ const MAX_LINKS = 40;
 export async function followLinks(path: string): Promise<string> {
   let target = path;
   for (let links = 0; links < MAX_LINKS; links++) {
-    try {
-      return await Deno.realPath(target);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    const real = await unlessRejected(Deno.realPath(target), Deno.errors.NotFound);
+    if (real !== undefined) return real;
     let link: string;
     try {
       link = await Deno.readLink(target);

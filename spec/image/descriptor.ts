@@ -1,4 +1,5 @@
 import { type Digest, digestOf, isDigest, isForeignDigest } from "../digest.ts";
+import { unlessThrown } from "../error_facts.ts";
 import { isObject, present } from "../json.ts";
 import { JsonReader } from "../json_reader.ts";
 import type { Platform } from "../platform.ts";
@@ -106,12 +107,7 @@ export function readLayoutEntry(
 }
 
 function readIfDescriptor(entry: Readonly<Record<string, unknown>>): Descriptor | undefined {
-  try {
-    return readDescriptor(new JsonReader(entry, "entry"));
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  return unlessThrown(() => readDescriptor(new JsonReader(entry, "entry")), SyntaxError);
 }
 
 /**

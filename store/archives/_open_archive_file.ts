@@ -5,7 +5,7 @@ import {
 } from "../../layer/compression/compression.ts";
 import { DecompressStream } from "../../layer/compression/decompress_stream.ts";
 import type { DecompressOptions } from "../../layer/compression/decompressor.ts";
-import { describeError } from "../../spec/error_facts.ts";
+import { describeError, unlessThrown } from "../../spec/error_facts.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
 import { ArchiveError } from "../errors.ts";
 import { nameFailure } from "../host/file_output.ts";
@@ -68,11 +68,7 @@ async function open(path: string): Promise<Deno.FsFile> {
 
 /** Closes a file, unless a stream that has ended closed it. */
 function closeIfOpen(file: Deno.FsFile): void {
-  try {
-    file.close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BadResource)) throw error;
-  }
+  unlessThrown(() => file.close(), Deno.errors.BadResource);
 }
 
 function compressionOf(head: Uint8Array, name: string) {

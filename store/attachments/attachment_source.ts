@@ -3,6 +3,7 @@ import { RepositoryContent } from "../../registry/client/repository_content.ts";
 import { NotFoundError } from "../../registry/errors.ts";
 import type { Repository } from "../../registry/reference.ts";
 import type { RemoteOptions } from "../../registry/remote_client_options.ts";
+import { unlessRejected } from "../../spec/error_facts.ts";
 import type { NamedSource } from "../../spec/image/content.ts";
 import { openBytes } from "../../spec/image/read_bytes.ts";
 import { REF_NAME } from "../content/layout_index.ts";
@@ -45,13 +46,10 @@ export function repositoryAttachments(
     fetch: (descriptor, reading) => content.fetch(descriptor, reading),
     referrers: (descriptor, reading) => content.referrers(descriptor, reading),
     resolve: async (tag, { signal } = {}) => {
-      try {
-        // Unlike the content, the client also asks mirrors for the tag.
-        return await client.resolve({ registry, repository: name, tag }, { ...options, signal });
-      } catch (error) {
-        if (error instanceof NotFoundError) return undefined;
-        throw error;
-      }
+      // Unlike the content, the client also asks mirrors for the tag.
+      const reference = { registry, repository: name, tag };
+      const found = client.resolve(reference, { ...options, signal });
+      return await unlessRejected(found, NotFoundError);
     },
   };
 }

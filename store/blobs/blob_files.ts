@@ -1,4 +1,5 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
+import { unlessRejected } from "../../spec/error_facts.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import {
   digestName,
@@ -70,12 +71,7 @@ export class BlobFiles {
 
   /** Whether a blob exists and is intact. A corrupt blob is downloaded again and replaced. */
   async isIntact(blob: Expectation, signal: AbortSignal | undefined): Promise<boolean> {
-    try {
-      return await this.verify(blob, signal);
-    } catch (error) {
-      if (error instanceof DigestMismatchError) return false;
-      throw error;
-    }
+    return await unlessRejected(this.verify(blob, signal), DigestMismatchError) ?? false;
   }
 
   /** Whether a blob has been verified and has not changed since. */

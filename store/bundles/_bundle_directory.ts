@@ -1,4 +1,5 @@
 import { openFileTree } from "../../layer/disk/open_tree.ts";
+import { unlessThrown } from "../../spec/error_facts.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
 import { BundleError } from "../errors.ts";
 import { lstatIfAny } from "../host/files.ts";
@@ -207,12 +208,8 @@ function realTarget(directory: string): string {
   if (lstatIfAny(path) !== undefined) return Deno.realPathSync(path);
   const parent = dirname(path);
   const name = path.slice(parent.length).replace(/^[/\\]/, "");
-  try {
-    return resolve(Deno.realPathSync(parent), name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return path;
-    throw error;
-  }
+  const real = unlessThrown(() => Deno.realPathSync(parent), Deno.errors.NotFound);
+  return real === undefined ? path : resolve(real, name);
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Owner } from "../../layer/extraction/ownership.ts";
 import type { FileTree, TreeReader } from "../../layer/trees/file_tree.ts";
 import { OpenedDirectories } from "../../layer/trees/opened_directories.ts";
+import { unlessThrown } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { BundleError } from "../errors.ts";
 import { type FollowedPath, followPath, type FollowPathOptions } from "../host/follow_path.ts";
@@ -77,11 +78,7 @@ export class RootFiles {
     for (const path of volumes.slice(0, MAX_VOLUMES)) {
       levels += path.split("/").length;
       if (levels > MAX_VOLUME_LEVELS) return;
-      try {
-        this.ensureDirectory(path, owner);
-      } catch (error) {
-        if (!(error instanceof BundleError)) throw error;
-      }
+      unlessThrown(() => this.ensureDirectory(path, owner), BundleError);
     }
   }
 

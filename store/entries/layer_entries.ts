@@ -1,5 +1,6 @@
 import type { SeekPoint } from "../../layer/compression/seek_points.ts";
 import type { Digest } from "../../spec/digest.ts";
+import { unlessRejected } from "../../spec/error_facts.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import { digestName } from "../../spec/verifier.ts";
 import type { ContentStore } from "../content/content_store.ts";
@@ -60,12 +61,7 @@ export async function seekPointBefore(
   const path = pathOf(store, digest);
   if (path === undefined || lstatIfAny(`${path}.seek`) === undefined) return undefined;
   const { findSeekPoint } = await import("./seek_file.ts");
-  try {
-    return await findSeekPoint(`${path}.seek`, offset);
-  } catch (error) {
-    if (error instanceof StoreFileError) return undefined;
-    throw error;
-  }
+  return await unlessRejected(findSeekPoint(`${path}.seek`, offset), StoreFileError);
 }
 
 /**

@@ -2,7 +2,7 @@ import { type LayerLimits, limitsArchives } from "../../layer/extraction/layer_l
 import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import { WorkTurn } from "../../layer/trees/work_turn.ts";
-import { explainedError } from "../../spec/error_facts.ts";
+import { explainedError, unlessRejected } from "../../spec/error_facts.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
@@ -250,13 +250,9 @@ export class ImageFiles {
   /** Whether the store has a layer. Does not load the modules that a download needs. */
   async #isStored({ descriptor }: RemoteLayer): Promise<boolean> {
     const { signal, onLayer } = this.#options;
-    try {
-      if (!await this.#store.verify(descriptor, signal)) return false;
-    } catch (error) {
-      // A corrupt layer is downloaded again.
-      if (error instanceof DigestMismatchError) return false;
-      throw error;
-    }
+    // A corrupt layer is downloaded again.
+    const verified = unlessRejected(this.#store.verify(descriptor, signal), DigestMismatchError);
+    if (!await verified) return false;
     const { size } = descriptor;
     onLayer?.(descriptor, { status: "cached", bytes: size, total: size, resumed: 0, retries: 0 });
     return true;

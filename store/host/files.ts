@@ -1,4 +1,4 @@
-import { errorCode, isDiskFull } from "../../spec/error_facts.ts";
+import { errorCode, isDiskFull, unlessThrown } from "../../spec/error_facts.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
 import { isAbsent, outputError } from "./system_error.ts";
 
@@ -185,12 +185,7 @@ export function ifAny<T>(call: () => T): T | undefined {
 
 /** Returns the result of a call; `undefined` if Deno does not permit it. */
 export function ifPermitted<T>(call: () => T): T | undefined {
-  try {
-    return call();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return undefined;
-    throw error;
-  }
+  return unlessThrown(call, Deno.errors.NotCapable);
 }
 
 /** Returns the status of a path without following a symlink; `undefined` if it does not exist. */

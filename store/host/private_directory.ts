@@ -1,3 +1,4 @@
+import { unlessRejected } from "../../spec/error_facts.ts";
 import { StoreError } from "../errors.ts";
 import { lstatIfAny, statIfAny } from "./files.ts";
 import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
@@ -141,12 +142,8 @@ export async function ensureStoreFolder(
   await ensureStoreRoot(store);
   const path = `${store}/${name}`;
   if (checkStoreFolder(path)) return;
-  try {
-    await Deno.mkdir(path, { mode });
-  } catch (error) {
-    // Another process has just created it, or the name is taken. The check below tells them apart.
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-  }
+  // Another process may have just created it, or the name is taken. The check below tells them apart.
+  await unlessRejected(Deno.mkdir(path, { mode }), Deno.errors.AlreadyExists);
   checkStoreFolder(path);
 }
 

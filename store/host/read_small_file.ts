@@ -1,3 +1,4 @@
+import { unlessThrown } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { isObject } from "../../spec/json.ts";
 import { parseJson } from "../../spec/json_reader.ts";
@@ -50,12 +51,7 @@ export function readSmallFile(
  * it is damaged or too large. For files that can be made again.
  */
 export function unlessFaulty<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof StoreFileError || error instanceof LimitError) return undefined;
-    throw error;
-  }
+  return unlessThrown(read, StoreFileError, LimitError);
 }
 
 /** Reads a text file as {@linkcode readSmallFile} does. */

@@ -1,3 +1,4 @@
+import { unlessRejected } from "../../spec/error_facts.ts";
 import { LockUnsupportedError } from "../errors.ts";
 import { tryFlock } from "./file_lock.ts";
 import { lstatIfAny, namesIn, removeIfAny } from "./files.ts";
@@ -108,12 +109,7 @@ function namesIfAllowed(directory: string): readonly string[] {
  * removes the files of others.
  */
 async function isLocked(file: Deno.FsFile, path: string): Promise<boolean> {
-  try {
-    return await tryFlock(file, path);
-  } catch (error) {
-    if (error instanceof LockUnsupportedError) return true;
-    throw error;
-  }
+  return await unlessRejected(tryFlock(file, path), LockUnsupportedError) ?? true;
 }
 
 async function removeIfUnlocked(path: string, named: Deno.FileInfo): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Digest } from "../../spec/digest.ts";
+import { unlessRejected } from "../../spec/error_facts.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ManifestDocument } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
@@ -100,11 +101,6 @@ async function readDocument(
   entry: Descriptor,
 ): Promise<ManifestDocument | undefined> {
   if (!isDocumentMediaType(entry.mediaType)) return undefined;
-  try {
-    return (await readStoredDocument(layout, entry))?.value;
-  } catch (error) {
-    // An invalid document refers to nothing.
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  // An invalid document refers to nothing.
+  return (await unlessRejected(readStoredDocument(layout, entry), SyntaxError))?.value;
 }

@@ -1,5 +1,6 @@
 import { NotFoundError } from "../../registry/errors.ts";
 import type { Digest } from "../../spec/digest.ts";
+import { unlessRejected } from "../../spec/error_facts.ts";
 import { PlatformError } from "../../spec/errors.ts";
 import type { ContentSource } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
@@ -66,13 +67,9 @@ export async function chooseEntry(
   return await choosePlatformByConfig(index, platform, {
     subject: label,
     read: async (descriptor) => {
-      try {
-        return await readContent(source, descriptor, MAX_CONFIG_BYTES, signal);
-      } catch (error) {
-        // The platform was never pulled, or has been deleted.
-        if (error instanceof NotFoundError || error instanceof StoreError) return undefined;
-        throw error;
-      }
+      const reading = readContent(source, descriptor, MAX_CONFIG_BYTES, signal);
+      // The platform was never pulled, or has been deleted.
+      return await unlessRejected(reading, NotFoundError, StoreError);
     },
   });
 }

@@ -1,5 +1,6 @@
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { type Digest, digestHex, digestOf, isDigest } from "../../spec/digest.ts";
+import { unlessThrown } from "../../spec/error_facts.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { resolve } from "../../spec/paths.ts";
 import { lstatIfAny } from "../host/files.ts";
@@ -137,12 +138,7 @@ export function readLayerRecord(
 
 /** Whether an extracted layer has an intact record. */
 export function hasIntactRecord(directory: string, name: string): boolean {
-  try {
-    return typeof readLayerRecord(directory, name) === "object";
-  } catch (error) {
-    if (error instanceof StoreFileError) return false;
-    throw error;
-  }
+  return typeof unlessThrown(() => readLayerRecord(directory, name), StoreFileError) === "object";
 }
 
 /**

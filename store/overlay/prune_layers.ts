@@ -1,9 +1,9 @@
 import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { childPath } from "../../layer/trees/clean_path.ts";
-import type { FileTree, TreeName } from "../../layer/trees/file_tree.ts";
+import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { type Digest, DIGEST_ALGORITHMS } from "../../spec/digest.ts";
-import { checkLimits } from "../../spec/error_facts.ts";
+import { checkLimits, unlessThrown } from "../../spec/error_facts.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import { resolve } from "../../spec/paths.ts";
 import { digestPath } from "../../spec/verifier.ts";
@@ -140,18 +140,10 @@ function sizeOfTree(path: string): number {
 /** Returns the total size of the files in a directory, as far as its modes allow access. */
 function sizeOfFiles(tree: FileTree, directory: string): number {
   let sum = 0;
-  for (const { name, isDirectory } of entriesIfAllowed(tree, directory)) {
+  const list = () => tree.entries(directory);
+  for (const { name, isDirectory } of unlessThrown(list, Deno.errors.PermissionDenied) ?? []) {
     const path = childPath(directory, name);
     sum += isDirectory ? sizeOfFiles(tree, path) : tree.status(path)?.size ?? 0;
   }
   return sum;
-}
-
-function entriesIfAllowed(tree: FileTree, directory: string): Iterable<TreeName> {
-  try {
-    return tree.entries(directory);
-  } catch (error) {
-    if (error instanceof Deno.errors.PermissionDenied) return [];
-    throw error;
-  }
 }

@@ -1,4 +1,5 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
+import { unlessThrown } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { type Descriptor, readLooseDescriptors } from "../../spec/image/descriptor.ts";
 import { parseImageConfig } from "../../spec/image/image_config.ts";
@@ -130,10 +131,5 @@ function readPlain(list: unknown): readonly Descriptor[] {
 
 /** Returns the DiffIDs of a config; none for any other document. */
 function diffIdsIn(bytes: Uint8Array): readonly Digest[] {
-  try {
-    return parseImageConfig(bytes).diffIds.filter(isDigest);
-  } catch (error) {
-    if (error instanceof SyntaxError) return [];
-    throw error;
-  }
+  return unlessThrown(() => parseImageConfig(bytes), SyntaxError)?.diffIds.filter(isDigest) ?? [];
 }

@@ -1,6 +1,6 @@
 import { WorkTurn } from "../../layer/trees/work_turn.ts";
 import { type Digest, DIGEST_ALGORITHMS, isDigest } from "../../spec/digest.ts";
-import { describeError } from "../../spec/error_facts.ts";
+import { describeError, unlessRejected } from "../../spec/error_facts.ts";
 import { DigestMismatchError, OciError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
@@ -130,12 +130,7 @@ class StoreChecker {
 
   /** Lists all names; `undefined` if the index cannot be read. */
   async #listReferences(): Promise<readonly StoredReference[] | undefined> {
-    try {
-      return await this.#store.references();
-    } catch (error) {
-      if (error instanceof OciError) return undefined;
-      throw error;
-    }
+    return await unlessRejected(this.#store.references(), OciError);
   }
 
   /** Finds the documents in the store that no other document references. */

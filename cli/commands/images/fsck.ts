@@ -1,4 +1,5 @@
 import { parseReference } from "../../../registry/reference.ts";
+import { unlessThrown } from "../../../spec/error_facts.ts";
 import type { ContentSource } from "../../../spec/image/content.ts";
 import type { Finding, FindingKind, StoreCheck } from "../../../store/upkeep/fsck_options.ts";
 import { openClient, readAuth } from "../../access/client.ts";
@@ -58,13 +59,9 @@ async function openSources(
   const client = resources.use(await openClient(session));
   const auth = await readAuth(session);
   return (name) => {
-    try {
-      return new RepositoryContent(client, parseReference(name), { auth });
-    } catch (error) {
-      // A name that another tool wrote need not be a valid reference.
-      if (error instanceof SyntaxError) return undefined;
-      throw error;
-    }
+    // A name that another tool wrote need not be a valid reference.
+    const repository = unlessThrown(() => parseReference(name), SyntaxError);
+    return repository && new RepositoryContent(client, repository, { auth });
   };
 }
 
