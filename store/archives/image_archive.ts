@@ -9,7 +9,12 @@ import { type Expectation, Verifier } from "../../spec/verifier.ts";
 import type { ReadBlobOptions } from "../content/content_store_options.ts";
 import { ArchiveError } from "../errors.ts";
 import { layoutReferrers } from "../images/layout_referrers.ts";
-import { type ArchivedImage, imagesNamed, withoutReferrers } from "../images/listed_images.ts";
+import {
+  type ArchivedImage,
+  choicesOf,
+  imagesNamed,
+  withoutReferrers,
+} from "../images/listed_images.ts";
 import { readStoredDocument } from "../images/stored_document.ts";
 import { ArchiveContent } from "./_archive_content.ts";
 import { type ArchiveEntries, readArchiveEntries } from "./_archive_entries.ts";
@@ -161,13 +166,14 @@ export class ImageArchive implements NamedSource, Disposable {
     const fail = (fault: "absent" | "ambiguous", problem: string): never => {
       throw new ArchiveError(this.path, fault, problem);
     };
-    const [first, ...more] = name === undefined ? this.#choices : imagesNamed(this.images, name);
+    const found = name === undefined ? this.#choices : imagesNamed(this.images, name);
+    const [first, ...more] = found;
     if (first === undefined) {
       const wanted = name === undefined ? "it has no image" : `it does not have "${name}"`;
       return fail("absent", names === "" ? wanted : `${wanted}, only ${names}`);
     }
     if (more.some(({ descriptor }) => descriptor.digest !== first.descriptor.digest)) {
-      return fail("ambiguous", `it has several images${names && `: ${names}`}`);
+      return fail("ambiguous", `it has several images: ${choicesOf(found)}`);
     }
     return first;
   }

@@ -22,6 +22,7 @@ import { storedLayer } from "./image.ts";
 import type { DocumentCollection } from "./layout_referrers.ts";
 import {
   type ArchivedImage,
+  choicesOf,
   imagesNamed,
   listedImages,
   withoutReferrers,
@@ -33,6 +34,8 @@ import { readStoredDocument } from "./stored_document.ts";
 export interface ImageCollection extends DocumentCollection {
   /** Path for errors. Its last component names images without a full name. */
   readonly path: string;
+  /** The images in it, if an entry of its list may have several names. */
+  readonly images?: readonly ArchivedImage[] | undefined;
   /** Returns whether the collection has a blob. */
   has(digest: Digest): Promise<boolean>;
   /** Creates a layer that is read from the collection. */
@@ -91,17 +94,13 @@ export class LayoutClient implements ImageClient {
    */
   static async open(source: LayoutSource): Promise<LayoutClient> {
     const store = await ContentStore.open(source.path, { foreign: true });
-    return await LayoutClient.find(
-      {
-        path: store.path,
-        descriptors: () => store.descriptors(),
-        readBlob: (blob, options) => store.readBlob(blob, options),
-        has: (digest) => store.has(digest),
-        layer: (descriptor, diffId) => storedLayer(store, descriptor, diffId),
-      },
-      source,
-      "Append a colon and one of the names, or an @ and a digest, to the path",
-    );
+    return await LayoutClient.find({
+      path: store.path,
+      descriptors: () => store.descriptors(),
+      readBlob: (blob, options) => store.readBlob(blob, options),
+      has: (digest) => store.has(digest),
+      layer: (descriptor, diffId) => storedLayer(store, descriptor, diffId),
+    }, source);
   }
 
   /**
@@ -109,17 +108,15 @@ export class LayoutClient implements ImageClient {
    *
    * @param collection The collection; it stays open as long as the client is used.
    * @param source The name or the digest of the image, if the collection has several.
-   * @param advice How to select one of several images, for errors.
    * @returns A client for this image.
    * @throws {StoreError} If the collection does not have the image.
    */
   static async find(
     collection: ImageCollection,
     source: Omit<LayoutSource, "path"> = {},
-    advice = "Append a colon and one of the names to the path",
   ): Promise<LayoutClient> {
     const where = { ...source, path: collection.path };
-    const images = await findImages(collection, where, advice);
+    const images = await findImages(collection, where);
     const entries = images.map(({ descriptor }) => descriptor);
     return new LayoutClient(collection, entries, referenceOf(where, images));
   }
@@ -239,14 +236,13 @@ function platformOf({ platform = hostPlatform() }: ImageClientOptions): Platform
 async function findImages(
   layout: ImageCollection,
   { path, name, digest }: LayoutSource,
-  advice: string,
 ): Promise<readonly ArchivedImage[]> {
   if (digest !== undefined) {
     const document = await readStoredDocument(layout, { digest });
     if (document === undefined) throw noImage(path, `it does not have ${digest}`);
     return [{ descriptor: document.descriptor, names: [] }];
   }
-  const all = listedImages(await layout.descriptors());
+  const all = layout.images ?? listedImages(await layout.descriptors());
   const found = name === undefined ? await withoutReferrers(layout, all) : imagesNamed(all, name);
   const [first] = found;
   if (first === undefined) {
@@ -262,7 +258,8 @@ async function findImages(
     return names[0] === first.names[0] && descriptor.platform !== undefined;
   });
   if (isOneImage) return distinct;
-  throw noImage(path, `it has several images: ${choicesOf(found).join(", ")}`, advice);
+  const advice = "Append a colon and one of the names to the path";
+  throw noImage(path, `it has several images: ${choicesOf(found)}`, advice);
 }
 
 function noImage(
@@ -272,17 +269,6 @@ function noImage(
 ): StoreError {
   const action = `find an image in "${path}"`;
   return new StoreError(problem, path, { code: "no-image", action, advice });
-}
-
-/** Returns for each image a name that no other image has, or its digest. */
-function choicesOf(images: readonly ArchivedImage[]): readonly string[] {
-  const named = Map.groupBy(images, ({ names }) => names[0]);
-  const isUnique = (name: string) =>
-    new Set(named.get(name)?.map(({ descriptor }) => descriptor.digest)).size === 1;
-  const entries = Map.groupBy(images, ({ descriptor }) => descriptor.digest);
-  return [...entries].map(([digest, same]) => {
-    return same.flatMap(({ names }) => names.slice(0, 1)).find(isUnique) ?? `@${digest}`;
-  });
 }
 
 function referenceOf(source: LayoutSource, images: readonly ArchivedImage[]): Reference {

@@ -50,6 +50,17 @@ export function imagesNamed(
   return images.filter(({ names }) => names.some((other) => completeName(other) === full));
 }
 
+/** Lists for each image a name that no other image has, or else `@N`, for errors. */
+export function choicesOf(images: readonly ArchivedImage[]): string {
+  const named = Map.groupBy(images, ({ names }) => names[0]);
+  const isUnique = (name: string) =>
+    new Set(named.get(name)?.map(({ descriptor }) => descriptor.digest)).size === 1;
+  const entries = Map.groupBy(images, ({ descriptor }) => descriptor.digest);
+  return [...entries.values()].map((same) => {
+    return same.flatMap(({ names }) => names.slice(0, 1)).find(isUnique) ?? `@${same[0]?.position}`;
+  }).join(", ");
+}
+
 /** Omits unnamed documents that refer to other documents, unless nothing would remain. */
 export async function withoutReferrers(
   source: DocumentSource,

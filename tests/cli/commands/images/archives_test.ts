@@ -23,6 +23,10 @@ async function makeScene() {
     dir.join("docker.tar.gz"),
     gzip(dockerArchive({ image: IMAGE, tags: ["b:1"] }, { image: ARM, tags: ["c:1"] })),
   );
+  await Deno.writeFile(
+    dir.join("tags.tar"),
+    dockerArchive({ image: IMAGE, tags: ["b:1", "b:2"] }, { image: ARM, tags: [] }),
+  );
   const env = { HOME: dir.path, OCI_STORE: dir.join("store") };
   return {
     dir,
@@ -67,6 +71,10 @@ Deno.test.each([
   { args: ["inspect", "--raw", "oci-archive:oci.tar"], stdout: /^{"schemaVersion":2/ },
   {
     args: ["inspect", "--platform=linux/arm64", "docker-archive:docker.tar.gz:c:1"],
+    stdout: /linux\/arm64/,
+  },
+  {
+    args: ["inspect", "--platform=linux/arm64", "docker-archive:tags.tar:@1"],
     stdout: /linux\/arm64/,
   },
   { args: ["pull", "-q", "oci-archive:oci.tar"], stdout: /^h\.io\/a:1@sha256:\w{64}\n$/ },
@@ -136,8 +144,8 @@ const FAILURES = [
     says: "it has several images: docker.io/library/b",
   },
   {
-    args: ["ls", "docker-archive:docker.tar.gz"],
-    says: "Append a colon and one of the names to the path\n",
+    args: ["ls", "docker-archive:tags.tar"],
+    says: "docker.io/library/b:1, @1. Append a colon and one of the names to the path\n",
   },
   {
     args: ["copy", "docker-archive:docker.tar.gz", "oci:layout"],
