@@ -81,7 +81,10 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   "artifact-file": ({ advice }) => advice ?? "Report it to the author of the artifact",
   "tar": toAuthor,
   "compression": toAuthor,
-  "extract": toAuthor,
+  "extract": (error, command) => {
+    const isStrict = error.option === "xattrs" && command?.has("--xattrs");
+    return isStrict ? "Choose --xattrs on" : toAuthor(error, command);
+  },
   "path-escape": toAuthor,
   "ownership": ownershipRemedy,
   "missing-path": 'List the files of the image with "oci ls"',

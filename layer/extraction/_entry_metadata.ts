@@ -103,7 +103,9 @@ export class EntryMetadata {
 
   #refuseXattr(name: string, problem: string, place: ExtractPlace, cause?: unknown): void {
     const reason = `extended attribute "${name}": ${problem}`;
-    if (this.#xattrs === "strict") throw new ExtractError(place, reason, { cause });
+    if (this.#xattrs === "strict") {
+      throw new ExtractError(place, reason, { cause, option: "xattrs" });
+    }
     this.#report.skip(place.path, reason);
   }
 }

@@ -162,6 +162,15 @@ const ROWS: readonly RemedyRow[] = [
       "it. Choose a directory on another file system",
   },
   {
+    error: new ExtractError(PLACE, "it is not permitted", {
+      cause: new Deno.errors.PermissionDenied("no"),
+      option: "xattrs",
+    }),
+    command: "unpack",
+    line: 'cannot extract "etc/hosts" at byte 512 of the layer: it is not permitted. ' +
+      "Choose --xattrs on",
+  },
+  {
     error: new ExtractError({ path: "", offset: 1024 }, "it is not a tar archive", {
       cause: new TarError("it is not a tar archive", { offset: 1024 }),
     }),
