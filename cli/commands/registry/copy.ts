@@ -27,8 +27,9 @@ export function define(command: Command): Command {
     .description(
       "Copies an image between registries, layouts and archives without changing its bytes. " +
         "Streams blobs between registries, mounts them within one registry, and skips blobs that " +
-        "the destination has. Copies all platforms of an image. With --store, keeps an image of a " +
-        "registry in the store on the way.",
+        "the destination has. Copies all platforms of an image, except to a docker-archive, which " +
+        "contains one: that of --platform, or else this machine's. With --store, keeps an image of " +
+        "a registry in the store on the way.",
     );
   return addTransferOptions(described, ["verify"]).notes(`
 Prints DEST@DIGEST. The options for logging in apply to the registry of DEST, or to that of SRC if
