@@ -151,29 +151,20 @@ async function bring(
  * @throws {CommandError} If it is something else.
  */
 function checkArtifact(name: string, { kind, value }: ManifestDocument): Manifest {
-  if (kind === "index") {
-    throw new CommandError(
-      `cannot pull files from "${name}": it is an index`,
-      "Specify a manifest by its digest",
-      { subject: name },
-    );
-  }
+  const refusal = (problem: string, remedy: string) => {
+    return new CommandError(`cannot pull files from "${name}": ${problem}`, remedy, {
+      subject: name,
+    });
+  };
+  if (kind === "index") throw refusal("it is an index", "Specify a manifest by its digest");
   const { config, layers } = value;
   if (layers.some(({ annotations = {} }) => annotations[TITLE_ANNOTATION] !== undefined)) {
     return value;
   }
   if (isConfigMediaType(config.mediaType)) {
-    throw new CommandError(
-      `cannot pull files from "${name}": it is a container image`,
-      'Unpack it with "oci unpack"',
-      { subject: name },
-    );
+    throw refusal("it is a container image", 'Unpack it with "oci unpack"');
   }
-  throw new CommandError(
-    `cannot pull files from "${name}": no layer has a file name`,
-    'Copy it with "oci copy" to "oci:DIR"',
-    { subject: name },
-  );
+  throw refusal("no layer has a file name", 'Copy it with "oci copy" to "oci:DIR"');
 }
 
 function parseAnnotation(text: string): readonly [key: string, value: string] {
