@@ -136,7 +136,7 @@ export function parseManifest(
   if (version.value() !== 2) version.fail("2");
   const type = stated?.string() ?? served ?? impliedMediaType(json);
   if (served !== undefined && type !== served) {
-    json.at("mediaType").fail(`"${served}", the media type of the response`);
+    json.at("mediaType").fail(`"${served}", as its server or its descriptor states`);
   }
   if (isIndexMediaType(type)) {
     refuseMembers(json, "an index", ["config", "layers", "fsLayers", "history"]);

@@ -144,11 +144,11 @@ export class LayoutClient implements ImageClient {
    */
   async image(reference: Reference, options: ImageClientOptions = {}): Promise<RemoteImage> {
     const fail = (digest: Digest): never => this.#failMissing(reference, digest);
-    const { digest } = await this.#choose(options);
+    const root = await this.#choose(options);
     const [name, platform] = [formatReference(reference), platformOf(options)];
     const image = await readDocuments(
       this.collection,
-      digest,
+      root,
       {
         platform,
         maxLayers: MAX_LAYERS,
@@ -162,7 +162,7 @@ export class LayoutClient implements ImageClient {
       },
       (layer, diffId) => this.collection.layer(layer, diffId),
     );
-    if (image === undefined) return fail(digest);
+    if (image === undefined) return fail(root.digest);
     checkPlatform(name, image.platform, platform, options);
     checkTimes(name, image.config.value, options.onWarning);
     for (const { descriptor } of image.layers) {

@@ -69,7 +69,7 @@ export async function readImage(
 ): Promise<Image | undefined> {
   const { maxLayers = MAX_LAYERS, name = digest, signal } = options;
   const context = { platform, maxLayers, name, signal };
-  const image = await readDocuments(store, digest, context, (layer, diffId) => {
+  const image = await readDocuments(store, { digest }, context, (layer, diffId) => {
     return storedLayer(store, layer, diffId);
   });
   if (image === undefined) return undefined;
@@ -97,16 +97,17 @@ type ReadImage<Layer> = Omit<RemoteImage, "layers"> & { readonly layers: readonl
 /**
  * Reads and verifies the documents of an image; `undefined` if one is missing.
  *
+ * @param root The index or manifest; one of another media type or size is refused.
  * @param layer Called to create a layer from its descriptor and its DiffID.
  */
 export async function readDocuments<Layer>(
   store: DocumentSource,
-  digest: Digest,
+  root: ExpectedDocument,
   context: DocumentContext,
   layer: (descriptor: Descriptor, diffId: Digest) => Layer,
 ): Promise<ReadImage<Layer> | undefined> {
   const { name } = context;
-  const chain = await readChain(store, digest, context);
+  const chain = await readChain(store, root, context);
   if (chain === undefined) return undefined;
   const { config: descriptor, layers, artifactType } = chain.manifest.value;
   if (!isConfigMediaType(descriptor.mediaType)) {
@@ -120,7 +121,7 @@ export async function readDocuments<Layer>(
   const { diffIds, platform } = value;
   checkLayerCount(name, chain.manifest.value, value);
   return {
-    digest,
+    digest: root.digest,
     ...chain,
     config: { descriptor, bytes, value },
     platform,
@@ -133,7 +134,7 @@ export async function readDocuments<Layer>(
 
 async function readChain(
   store: DocumentSource,
-  digest: Digest,
+  root: ExpectedDocument,
   { platform, maxLayers, name, signal, onAbsent, replace }: DocumentContext,
 ): Promise<Pick<RemoteImage, "indexes" | "manifest"> | undefined> {
   const next = async (expected: ExpectedDocument) => {
@@ -142,7 +143,7 @@ async function readChain(
     if (document === undefined) onAbsent?.(expected.digest);
     return document;
   };
-  return await followPlatform(await next({ digest }), {
+  return await followPlatform(await next(root), {
     platform,
     subject: name,
     read: (descriptor) => store.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES }),

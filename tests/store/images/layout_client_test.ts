@@ -3,7 +3,13 @@ import { pull } from "../../../cache/mod.ts";
 import { hostPlatform } from "../../../registry/host_platform.ts";
 import { formatReference } from "../../../registry/mod.ts";
 import { present } from "../../../spec/json.ts";
-import { DigestMismatchError, PlatformError } from "../../../spec/mod.ts";
+import {
+  DigestMismatchError,
+  DOCKER_MANIFEST,
+  OCI_INDEX,
+  OCI_MANIFEST,
+  PlatformError,
+} from "../../../spec/mod.ts";
 import { ContentStore, LayoutClient, StoreError } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildImage, buildIndex, type Built } from "../../_support/image.ts";
@@ -37,6 +43,28 @@ Deno.test("LayoutClient finds the digest of an index or of a manifest in it", as
 
   assertEquals([image.digest, image.indexes.length], [digest, 0]);
   assertEquals(client.reference.digest, digest);
+});
+
+Deno.test.each([
+  { what: "a manifest as an index", entry: { ...entry(AMD64), mediaType: OCI_INDEX } },
+  { what: "an index as a manifest", entry: { ...entry(INDEX), mediaType: OCI_MANIFEST } },
+  {
+    what: "an OCI manifest as one of Docker",
+    entry: { ...entry(AMD64), mediaType: DOCKER_MANIFEST },
+  },
+])("LayoutClient refuses a layout that lists $what", async ({ entry }) => {
+  await using layout = await layoutOf([entry]);
+  const client = await LayoutClient.open({ path: layout.path });
+
+  const problem = `must be "${entry.mediaType}", as its server or its descriptor states`;
+  await assertRejects(async () => await client.image(client.reference), SyntaxError, problem);
+});
+
+Deno.test("LayoutClient refuses a layout that lists a manifest with another size", async () => {
+  await using layout = await layoutOf([{ ...entry(AMD64), size: AMD64.descriptor.size + 1 }]);
+  const client = await LayoutClient.open({ path: layout.path });
+
+  await assertRejects(async () => await client.image(client.reference), DigestMismatchError);
 });
 
 Deno.test("LayoutClient chooses the platform among entries of one name", async () => {
