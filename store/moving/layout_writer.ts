@@ -65,7 +65,9 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     const layout = await openTarget(path);
     // A file that cannot be changed would be an error only once all content is there.
     await layout.references();
+    // Without the other directories, another writer is removing the locks.
     const isStore = lstatIfAny(`${path}/locks`) !== undefined &&
+      STORE_FOLDERS.some((name) => lstatIfAny(`${path}/${name}`) !== undefined) &&
       lstatIfAny(markerOf(layout)) === undefined;
     const writer = new LayoutWriter(layout, isStore, signal);
     // No other command may prune the content until the end.

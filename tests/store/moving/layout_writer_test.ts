@@ -59,6 +59,19 @@ Deno.test("LayoutWriter removes the directories of a killed writer", async () =>
   assertEquals(await namesIn(path), LAYOUT);
 });
 
+Deno.test("LayoutWriter does not take a layout for a store while its locks are removed", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("layout");
+  await Deno.mkdir(`${path}/locks`, { recursive: true });
+  await Deno.writeFile(`${path}/locks/prune.lock`, new Uint8Array());
+
+  await using writer = await LayoutWriter.create(path);
+  await push(writer, FIRST, "a");
+  await writer.commit();
+
+  assertEquals(await namesIn(path), LAYOUT);
+});
+
 Deno.test("LayoutWriter removes unused directories of a store if nothing is written", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("layout");
