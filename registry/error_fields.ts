@@ -102,10 +102,11 @@ export type CertificateFault =
   | "client";
 
 /**
- * Kind of network failure: the host has no address (`"name"`), the connection is refused
- * (`"refused"`), a proxy does not connect (`"proxy"`), a certificate is missing or not trusted
- * (`"certificate"`), the server does not speak TLS or HTTP (`"protocol"`), no data arrives
- * (`"stalled"`), the connection breaks (`"cut"`), or the request cannot be sent (`"request"`).
+ * Kind of network failure: the host has no address (`"name"`), the connection is refused or no
+ * network leads to the host (`"refused"`), a proxy does not connect (`"proxy"`), a certificate is
+ * missing or not trusted (`"certificate"`), the server does not speak TLS or HTTP (`"protocol"`), no
+ * data arrives (`"stalled"`), the connection breaks (`"cut"`), or the request cannot be sent
+ * (`"request"`).
  */
 export type NetworkFailure =
   | "name"

@@ -18,6 +18,9 @@ export interface FailedRequest
 /** Start of Deno's message about a TLS alert: the server uses TLS but rejects this client. */
 const ALERT = /received fatal alert/i;
 
+/** Messages about an address to which no route leads, as without a network. */
+const UNREACHABLE = /network (?:is )?unreachable|no route to host|EHOSTUNREACH|ENETUNREACH/i;
+
 /** Patterns for the causes of a failed request, because `fetch` reports no codes. */
 const REASONS: readonly (readonly [RegExp, NetworkFailure])[] = [
   [
@@ -26,10 +29,8 @@ const REASONS: readonly (readonly [RegExp, NetworkFailure])[] = [
   ],
   [ALERT, "certificate"],
   [/dns error|failed to lookup address|ENOTFOUND|EAI_/i, "name"],
-  [
-    /connection refused|actively refused|network (?:is )?unreachable|no route to host|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH/i,
-    "refused",
-  ],
+  [UNREACHABLE, "refused"],
+  [/connection refused|actively refused|ECONNREFUSED/i, "refused"],
   [/InvalidContentType|invalid HTTP version|corrupt message|handshake|Parse Error/i, "protocol"],
   [/certificate|UnknownIssuer|CaUsedAsEndEntity|BadEncoding/i, "certificate"],
   [/ports? [0-9]+ (?:are|is) blocked|invalid header|invalid hostname|not a valid/i, "request"],
@@ -142,7 +143,9 @@ function explain(
     case "name":
       return `cannot resolve the name of ${server}`;
     case "refused":
-      return `connection refused by ${server}`;
+      return UNREACHABLE.test(text)
+        ? `${server} is unreachable`
+        : `connection refused by ${server}`;
     case "proxy":
       return explainProxy(request, text);
     case "protocol":
@@ -174,7 +177,11 @@ function adviceFor(
   proxy: Proxy | undefined,
 ): string | undefined {
   if (reason === "name") return "Check the name and your network";
-  if (reason === "refused") return "Check the host and the port";
+  if (reason === "refused") {
+    return UNREACHABLE.test(text)
+      ? "Check the host and your network"
+      : "Check the host and the port";
+  }
   const variable = proxy?.variable ?? "HTTPS_PROXY";
   if (reason === "protocol" && isTlsProxy(proxy)) {
     return `If the proxy is meant to be plain HTTP, write "http://" in ${variable}`;
