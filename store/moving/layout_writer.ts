@@ -46,7 +46,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   readonly #isNew: boolean;
   /** Directories that did not exist before, the innermost first. */
   readonly #missing: readonly string[];
-  /** Whether there may be content that a later writer should not have to download again. */
+  /** Whether a new layout may have content that a later writer should not have to download again. */
   #hasDownloads: boolean;
   #hold: Promise<Hold | undefined> | undefined;
 
@@ -57,7 +57,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     this.#signal = signal;
     this.#isNew = LAYOUT_FILES.every((name) => lstatIfAny(`${layout.path}/${name}`) === undefined);
     this.#missing = ifPermitted(() => missingDirectories(layout.path)) ?? [];
-    this.#hasDownloads = hasBlobs(layout.path) || hasParts(layout.path);
+    this.#hasDownloads = this.#isNew && (hasBlobs(layout.path) || hasParts(layout.path));
   }
 
   /** Opens the layout in a directory, which may be empty or absent. */
