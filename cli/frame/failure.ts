@@ -142,7 +142,7 @@ function explain(error: unknown, { action, command, operands = [] }: FailedComma
   }
   if (isExplained(error)) {
     const { code } = error;
-    const remedy = remedyFor(error, command) ?? generalRemedy(error, command);
+    const remedy = remedyFor(error, command, operands) ?? generalRemedy(error, command);
     return { code, state: stateOf(error, action), remedy };
   }
   if (error instanceof Deno.errors.NotCapable) {

@@ -24,9 +24,10 @@ export type LibraryError = Error & ErrorFacts;
 export function remedyFor(
   error: LibraryError,
   command: Command | undefined,
+  operands: readonly string[] = [],
 ): string | undefined {
   const remedy = REMEDIES[error.code] ?? error.advice;
-  return typeof remedy === "function" ? remedy(error, command) : remedy;
+  return typeof remedy === "function" ? remedy(error, command, operands) : remedy;
 }
 
 /**
@@ -34,10 +35,18 @@ export function remedyFor(
  * period.
  *
  * @param command The command that failed, if it is known.
+ * @param operands Its operands.
  */
-type Remedy = (error: LibraryError, command: Command | undefined) => string | undefined;
+type Remedy = (
+  error: LibraryError,
+  command: Command | undefined,
+  operands: readonly string[],
+) => string | undefined;
 
-const toAuthor: Remedy = ({ cause }) => {
+/** An image that is in a layout or an archive, not in the store. */
+const LOCAL = /^(?:oci|oci-archive|docker-archive):/;
+
+const toAuthor = ({ cause }: LibraryError) => {
   // Any other cause is an error of the operating system.
   return cause === undefined || cause instanceof OciError
     ? "Report it to the author of the image"
@@ -46,12 +55,12 @@ const toAuthor: Remedy = ({ cause }) => {
 
 /** Remedies by code, where the library's advice, which names no option, is not enough. */
 const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
-  "digest-mismatch": (error, command) => {
+  "digest-mismatch": (error, command, operands) => {
     if (error.option === "target") return "Leave out the digest of the destination";
     const isFile = error instanceof DigestMismatchError && error.source !== undefined &&
       error.url === undefined;
     if (!isFile) return "They were not stored; try again or use another mirror";
-    return command?.has("--policy")
+    return command?.has("--policy") && !operands.some((operand) => LOCAL.test(operand))
       ? "Fetch it again with --policy if-not-present"
       : "Save or copy it again";
   },
@@ -83,7 +92,7 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   "compression": toAuthor,
   "extract": (error, command) => {
     const isStrict = error.option === "xattrs" && command?.has("--xattrs");
-    return isStrict ? "Choose --xattrs on" : toAuthor(error, command);
+    return isStrict ? "Choose --xattrs on" : toAuthor(error);
   },
   "path-escape": toAuthor,
   "ownership": ownershipRemedy,
@@ -265,7 +274,7 @@ function ownershipRemedy(
   if (!command?.has("--ownership")) {
     return modes.includes("record")
       ? "Run as root, or in a user namespace with these IDs"
-      : toAuthor(error, command);
+      : toAuthor(error);
   }
   return modes.includes("record")
     ? "Choose --ownership squash or record, or run as root"

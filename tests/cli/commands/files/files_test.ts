@@ -156,6 +156,18 @@ Deno.test.each(LINKS)(
   },
 );
 
+Deno.test("oci ls says to copy a damaged layout again", async () => {
+  await using box = await setUp();
+  const layout = box.temp.join("layout");
+  await box.oci("copy", box.reference, `oci:${layout}`);
+  await Deno.writeFile(`${layout}/blobs/${BASE.replace(":", "/")}`, new Uint8Array(10));
+
+  const { code, stderr } = await box.oci("ls", `oci:${layout}`, "usr/bin/tool");
+
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "Save or copy it again");
+});
+
 Deno.test("oci ls fetches damaged content of the store again", async () => {
   await using box = await setUp();
   await box.oci("pull", box.reference);
