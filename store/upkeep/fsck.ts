@@ -157,7 +157,9 @@ class StoreChecker {
     const { signal, onProgress } = this.#options;
     await this.#checkStrays();
     const sizes = new Map<Digest, number>();
+    const turn = new WorkTurn();
     for (const digest of blobsIn(this.#store.path)) {
+      if (turn.isOver()) await turn.next(signal);
       const info = lstatIfAny(this.#store.blobPath(digest));
       if (info?.isFile) sizes.set(digest, info.size);
     }
@@ -183,9 +185,11 @@ class StoreChecker {
   }
 
   async #checkStrays(): Promise<void> {
+    const turn = new WorkTurn();
     for (const algorithm of DIGEST_ALGORITHMS) {
       const directory = `${this.#store.path}/blobs/${algorithm}`;
       for (const name of namesIn(directory)) {
+        if (turn.isOver()) await turn.next(this.#options.signal);
         const path = `${directory}/${name}`;
         if (isDigest(`${algorithm}:${name}`) && lstatIfAny(path)?.isFile) continue;
         if (this.#repairs) await this.#quarantine(path, `stray-${algorithm}-${name}`);
