@@ -51,7 +51,7 @@ export interface DockerArchiveLocation {
 
 const TRANSPORT_REGEXP = /^(oci|oci-archive|docker-archive|docker-daemon|containers-storage|dir):/;
 /** A path up to the first colon that does not follow a Windows drive letter. */
-const PATH_REGEXP = /^([A-Za-z]:[\\/][^:]*|[^:]*)(?::(.*))?$/s;
+const PATH_REGEXP = /^((?:\\\\[?.]\\)?[A-Za-z]:[\\/][^:]*|[^:]*)(?::(.*))?$/s;
 
 /** Grammar of the annotation `org.opencontainers.image.ref.name`. */
 const NAME_REGEXP =

@@ -19,7 +19,7 @@ export function readSource(text: string): ImageLocation {
     throw new UsageError(problem, `Did you mean "${lower}"?`, options);
   }
   const own = isExplained(parsed) ? parsed.advice : undefined;
-  const remedy = own ?? (/^[./]/.test(text) ? adviceForPath(text) : NAME_ADVICE);
+  const remedy = own ?? (PATH_REGEXP.test(text) ? adviceForPath(text) : NAME_ADVICE);
   throw new UsageError(problem, remedy, options);
 }
 
@@ -94,6 +94,9 @@ export function isRepository(text: string): boolean {
 export function pinned(name: string, digest: string): string {
   return name.endsWith(`@${digest}`) ? name : `${name}@${digest}`;
 }
+
+/** The start of a path, also on Windows. */
+const PATH_REGEXP = /^(?:[./\\]|[A-Za-z]:\\)/;
 
 function adviceForPath(text: string): string {
   return /\.(tar|tgz|tar\.\w+)$/i.test(text)

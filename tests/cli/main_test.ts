@@ -311,6 +311,13 @@ const MISUSE = [
       'an address, with an optional port. Write "oci:./layout" for a layout on disk',
   },
   {
+    args: ["pull", "C:\\layout"],
+    line:
+      'oci: pull C:\\layout: cannot parse reference "C:\\layout": the tag "\\layout" must be 1 to 128 ' +
+      'letters, digits, "_", "." and "-", and must not start with "." or "-". ' +
+      'Write "oci:C:\\layout" for a layout on disk',
+  },
+  {
     args: ["serve", "--tls-cert", "c"],
     line: 'oci: serve: "--tls-cert" and "--tls-key" must be used together. Add the missing one',
   },

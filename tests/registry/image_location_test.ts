@@ -18,6 +18,10 @@ Deno.test.each<{ text: string; location: ImageLocation }>([
     location: { transport: "oci", path: "out", name: "v1", digest: DIGEST },
   },
   { text: "oci:C:\\out:v1", location: { transport: "oci", path: "C:\\out", name: "v1" } },
+  {
+    text: "oci:\\\\?\\C:\\out:v1",
+    location: { transport: "oci", path: "\\\\?\\C:\\out", name: "v1" },
+  },
   { text: "oci:out:a--b+c", location: { transport: "oci", path: "out", name: "a--b+c" } },
   { text: "oci:out:a__b:1-", location: { transport: "oci", path: "out", name: "a__b:1-" } },
   { text: "oci:out:_a", location: { transport: "oci", path: "out", name: "_a" } },
