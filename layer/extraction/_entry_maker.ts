@@ -103,7 +103,7 @@ export class EntryMaker {
     const acl = header.xattrs.get(DEFAULT_ACL);
     if (acl !== undefined) this.#countAcl(acl);
     this.#names.keepDefaultAcl(directory, acl);
-    if (!directory.isBare) this.#metadata.clearXattrs(entry, !this.#names.isStacked);
+    if (!directory.isBare) this.#metadata.clearXattrs(entry);
     directory.isBare = false;
     this.#metadata.setDirectory(entry, header, this.#place);
   }

@@ -74,10 +74,13 @@ export class EntryMetadata {
     }
   }
 
-  /** Removes the attributes of an existing directory that has an entry in the layer. */
-  clearXattrs(entry: TreeEntry, keepOverlay: boolean): void {
+  /**
+   * Removes the attributes of an existing directory that has an entry in the layer. Those of the
+   * overlay file system stay if no entry can set them: they are whiteouts.
+   */
+  clearXattrs(entry: TreeEntry): void {
     for (const name of entry.listXattrs()) {
-      if (name === SELINUX_XATTR || keepOverlay && isOverlayXattr(name)) continue;
+      if (name === SELINUX_XATTR || !this.#setsOverlay && isOverlayXattr(name)) continue;
       try {
         entry.removeXattr(name);
       } catch (error) {

@@ -288,7 +288,7 @@ export class LayerNames {
     directory.describe(IMPLIED);
     this.keepDefaultAcl(directory, undefined);
     using entry = this.#tree.open(directory.path);
-    if (!directory.isBare) this.#metadata.clearXattrs(entry, !this.isStacked);
+    if (!directory.isBare) this.#metadata.clearXattrs(entry);
     directory.isBare = false;
     const place = { path: directory.path, offset: 0 };
     // The layer does not specify an owner, so the current one may stay.

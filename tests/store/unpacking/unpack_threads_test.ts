@@ -47,6 +47,7 @@ const STACKS = [
     layers: [
       tar(dir("d", OVERLAY), file("f")),
       tar(dir("d"), dir("e", OVERLAY), file("f", "", OVERLAY)),
+      tar(dir("d", OVERLAY), file("d/f"), dir("d")),
     ],
   },
   ...Array.from({ length: 8 }, (_, seed) => randomStack(seed)),
