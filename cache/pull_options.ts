@@ -6,7 +6,7 @@ export interface PullOptions extends ImageClientOptions {
   /**
    * Directory of the store.
    *
-   * @default The result of {@linkcode storeDirectory}.
+   * By default, the result of {@linkcode storeDirectory}.
    */
   readonly store?: string | undefined;
   /**
@@ -18,7 +18,7 @@ export interface PullOptions extends ImageClientOptions {
   /**
    * Source of images. The caller disposes of it.
    *
-   * @default A new {@linkcode RemoteClient} for this call.
+   * By default, a new {@linkcode RemoteClient} for this call.
    */
   readonly client?: ImageClient | undefined;
   /**
@@ -33,7 +33,7 @@ export interface PullOptions extends ImageClientOptions {
    * valid signature is refused before a layer is fetched or anything is stored. Signatures are
    * looked up in the store, and then where the image comes from.
    *
-   * @default Images need no signature.
+   * By default, images need no signature.
    */
   readonly verify?: TrustedSigner | undefined;
   /** Called when the operation has waited for another process for a second. */

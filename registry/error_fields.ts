@@ -15,7 +15,7 @@ export interface RegistryErrorFields extends RequestFacts {
   /**
    * What went wrong, for programs.
    *
-   * @default The code of the class.
+   * By default, the code of the class.
    */
   readonly code?: ErrorCode | undefined;
   /** The option of the library that helps or is at fault, such as `"auth"`. */
@@ -79,7 +79,7 @@ export interface NetworkErrorFields extends RequestFacts {
   /**
    * Whether the same request may succeed later.
    *
-   * @default Depends on the reason.
+   * The default depends on the reason.
    */
   readonly retryable?: boolean | undefined;
 }

@@ -60,7 +60,7 @@ export interface FirstRead {
   /**
    * Number of bytes to read from its start.
    *
-   * @default The whole layer.
+   * By default, the whole layer.
    */
   readonly length?: number | undefined;
 }
@@ -80,7 +80,7 @@ export interface ImageClientOptions {
   /**
    * Platform to choose, as an object or as `OS/ARCH[/VARIANT]`.
    *
-   * @default Linux on the host's CPU.
+   * By default, Linux on the host's CPU.
    */
   readonly platform?: Platform | string | undefined;
   /**
@@ -93,7 +93,7 @@ export interface ImageClientOptions {
    * Called with the layers once the manifest is known. Returns the reads that the caller will begin
    * with. A client may request them while the config arrives, which saves a round trip.
    *
-   * @default Layers are requested when they are read.
+   * By default, layers are requested when they are read.
    */
   readonly firstReads?:
     | ((layers: readonly UpcomingLayer[]) => Promise<readonly FirstRead[]>)

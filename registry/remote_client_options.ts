@@ -10,7 +10,7 @@ export interface RemoteClientOptions {
   /**
    * Source of stored credentials; `"none"` makes all requests anonymously.
    *
-   * @default The credentials of docker and podman, by {@linkcode CredentialFiles}.
+   * By default, the credentials of docker and podman, by {@linkcode CredentialFiles}.
    */
   readonly credentials?: CredentialStore | "none" | undefined;
   /**
@@ -30,14 +30,14 @@ export interface RemoteClientOptions {
    * `clientCertificate`. It applies to each host that is contacted over TLS, such as registries,
    * mirrors and redirect targets. The certificates of a registry also apply to its token server.
    *
-   * @default No certificates, so that the client reads no files.
+   * By default, there is none, and the client reads no files.
    */
   readonly certificates?: CertificateStore | undefined;
   /**
    * Whether to use plain HTTP instead of HTTPS: for all registries, none, or a list of `HOST` or
    * `HOST:PORT`.
    *
-   * @default Only for `localhost`, `127.0.0.0/8` and `[::1]`, and only if they respond to it.
+   * By default, only for `localhost`, `127.0.0.0/8` and `[::1]`, and only if they respond to it.
    */
   readonly plainHttp?: boolean | readonly string[] | undefined;
   /**
@@ -45,7 +45,7 @@ export interface RemoteClientOptions {
    * tried in order before the registry itself. The path of a URL is a prefix of repository names. A
    * failing mirror is skipped with a warning, and not used again for a minute.
    *
-   * @default {{}}
+   * By default, there are none.
    */
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
   /**
@@ -55,13 +55,13 @@ export interface RemoteClientOptions {
    * their `insecure`, which allows plain HTTP for a server that does not speak TLS. Only
    * `skip_verify` of a `hosts.toml` turns off the verification of certificates.
    *
-   * @default None; no file is read.
+   * By default, there are none, and no file is read.
    */
   readonly registries?: RegistriesConf | (() => Promise<RegistriesConf>) | undefined;
   /**
    * Platform to choose, as an object or as `OS/ARCH[/VARIANT]`.
    *
-   * @default Linux on the CPU of the host.
+   * By default, Linux on the CPU of the host.
    */
   readonly platform?: Platform | string | undefined;
   /**
@@ -88,7 +88,7 @@ export interface RemoteClientOptions {
    * Pauses between attempts, in milliseconds: a random part of a bound that starts at `firstMs`,
    * doubles with each failure, and is limited to `maxMs`.
    *
-   * @default {{ firstMs: 500, maxMs: 30_000 }}
+   * The default is `{ firstMs: 500, maxMs: 30_000 }`.
    */
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number } | undefined;
   /**
@@ -144,7 +144,7 @@ export interface RemoteClientOptions {
   /**
    * Clock and random numbers, for tests that must not wait.
    *
-   * @default The clock and random numbers of the system.
+   * By default, those of the system.
    */
   readonly clock?: Clock | undefined;
 }

@@ -67,6 +67,19 @@ Deno.test("a name means the same at every entry point", () => {
   assertEquals([...places].filter(([, files]) => files.size > 1), []);
 });
 
+Deno.test("the tags in the documentation have forms that JSR shows", () => {
+  // It shows a default only in braces, without the text after them.
+  const hidden: unknown[] = [];
+  JSON.stringify([...documented.values()], (_, value) => {
+    const { kind, value: text, doc } = Object(value);
+    if (kind === "unsupported") hidden.push(text);
+    if (kind === "default" && (doc !== undefined || text.includes("{"))) hidden.push(value);
+    return value;
+  });
+
+  assertEquals(hidden, []);
+});
+
 Deno.test("each class and function of an entry point has an example that runs", () => {
   // `documentation_test.ts` runs the examples.
   const hasExample = ({ jsDoc }: Declaration) =>

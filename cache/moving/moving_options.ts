@@ -19,7 +19,7 @@ export interface CopyOptions extends Omit<CopyGraphOptions, "onProgress"> {
    * Platforms to copy from an index, each as an object or as `OS/ARCH[/VARIANT]`. A single platform
    * copies its manifest without the index.
    *
-   * @default All of them, with the index.
+   * By default, all of them, with the index.
    */
   readonly platforms?: readonly (Platform | string)[] | undefined;
   /**
@@ -39,7 +39,7 @@ export interface CopyOptions extends Omit<CopyGraphOptions, "onProgress"> {
    * Signer that must have signed the image. Signatures are looked up at the source. A refused image
    * is not copied.
    *
-   * @default Images need no signature.
+   * By default, images need no signature.
    */
   readonly verify?: TrustedSigner | undefined;
   /** Credentials for the source registry. */
@@ -56,13 +56,13 @@ export interface CopyOptions extends Omit<CopyGraphOptions, "onProgress"> {
   /**
    * Directory of the store, for `keep` and for temporary copies of compressed archives.
    *
-   * @default The result of `storeDirectory()`.
+   * By default, the result of `storeDirectory()`.
    */
   readonly store?: string | undefined;
   /**
    * Client for registries. The caller disposes of it.
    *
-   * @default A {@linkcode RemoteClient} for this call.
+   * By default, a {@linkcode RemoteClient} for this call.
    */
   readonly client?: RemoteClient | undefined;
   /** Receives an archive that is copied to `-`, such as stdout. */
@@ -93,13 +93,13 @@ export interface PushOptions extends Omit<CopyOptions, "keep" | "sourceAuth" | "
    * Signer that must have signed the image. Signatures are looked up in the store. A refused image
    * is not pushed.
    *
-   * @default Images need no signature.
+   * By default, images need no signature.
    */
   readonly verify?: TrustedSigner | undefined;
   /**
    * Directory of the store.
    *
-   * @default The result of {@linkcode storeDirectory}.
+   * By default, the result of {@linkcode storeDirectory}.
    */
   readonly store?: string | undefined;
   /**
@@ -131,7 +131,7 @@ export interface SaveOptions
   /**
    * The only platform to save, as an object or as `OS/ARCH[/VARIANT]`.
    *
-   * @default All, if the store has all and the format supports several, else the host's.
+   * By default, all if the store has all and the format supports several, else the host's.
    */
   readonly platform?: PullOptions["platform"];
   /** Called with the progress of the operation. */
@@ -153,7 +153,7 @@ export interface PullArtifactOptions
   /**
    * Client for registries. The caller disposes of it.
    *
-   * @default A {@linkcode RemoteClient} for this call.
+   * By default, a {@linkcode RemoteClient} for this call.
    */
   readonly client?: RemoteClient | undefined;
   /**

@@ -19,7 +19,7 @@ export interface PullForUseOptions<T> {
   /**
    * Returns the layers to request while the config arrives, in the order in which they are read.
    *
-   * @default All layers, the base first.
+   * By default, all layers, the base first.
    */
   readonly earlyLayers?:
     | ((layers: readonly UpcomingLayer[]) => readonly UpcomingLayer[])

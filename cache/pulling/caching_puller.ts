@@ -37,7 +37,7 @@ export interface CachingPullerOptions extends ImageClientOptions {
    * before it is returned. Throw an error to refuse the image, for example if it is not signed.
    * With this option, `firstReads` saves no round trip.
    *
-   * @default All images are accepted.
+   * By default, all images are accepted.
    */
   readonly check?: ((image: RemoteImage) => Promise<void>) | undefined;
 }

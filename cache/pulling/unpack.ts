@@ -20,7 +20,7 @@ export interface UnpackOptions
    * whiteouts hide nothing and leave no trace, and a hard link to a file of another layer is an
    * error. No other layer is fetched, and the name of the image is not recorded in the store.
    *
-   * @default The layers over each other.
+   * By default, the layers over each other.
    */
   readonly layer?: number | undefined;
 }

@@ -206,7 +206,7 @@ interface RegistryOptionSettings {
   /**
    * Features in addition to those of every command that connects to a registry.
    *
-   * @default Those of a command that pulls images.
+   * By default, those of a command that pulls images.
    */
   readonly features?: readonly RegistryFeature[] | undefined;
   readonly loginFlag?: string | undefined;

@@ -28,7 +28,7 @@ export interface OutputOptions {
   /**
    * Destination of the output.
    *
-   * @default `Deno.stdout`
+   * By default, `Deno.stdout`.
    */
   readonly sink?: Sink | undefined;
   /**

@@ -45,7 +45,7 @@ export interface DecompressorOptions extends DecompressOptions {
    * example to another thread; the decompressor allocates again once that has happened. The outputs
    * of an uncompressed archive are the chunks that were pushed.
    *
-   * @default One buffer of 128 KiB, which is reused.
+   * By default, one buffer of 128 KiB is reused.
    */
   readonly memory?: (() => Uint8Array<ArrayBuffer>) | undefined;
 }

@@ -9,7 +9,7 @@ export interface OpenFileTreeOptions {
   /**
    * Backend of the tree.
    *
-   * @default `"native"` on Linux with `--allow-ffi`; otherwise `"pure"`.
+   * The default is `"native"` on Linux with `--allow-ffi`, and otherwise `"pure"`.
    */
   readonly backend?: TreeBackend | undefined;
   /** Called if the native backend is not available and `backend` is not set. */

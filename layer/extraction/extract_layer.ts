@@ -26,7 +26,7 @@ export interface ExtractLayerOptions
   /**
    * Origin of the bytes in errors: a URL, or a path in quotes.
    *
-   * @default The name of the layer.
+   * By default, the name of the layer.
    */
   readonly source?: string | undefined;
   /**

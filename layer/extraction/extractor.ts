@@ -43,7 +43,7 @@ export interface LayerExtractorOptions {
   /**
    * Owners of the extracted files.
    *
-   * @default `"strict"` for root, `"squash"` for other users.
+   * The default is `"strict"` for root, and `"squash"` for other users.
    */
   readonly ownership?: Ownership | undefined;
   /**
@@ -58,7 +58,7 @@ export interface LayerExtractorOptions {
    * `user.overlay.*`, are set like others, or reported as skipped. Do not set them in a directory
    * that becomes a layer of an overlay: they can hide and redirect files.
    *
-   * @default Whether the tree also contains the lower layers.
+   * By default, they are set if the tree also contains the lower layers.
    */
   readonly setOverlayXattrs?: boolean | undefined;
   /**

@@ -285,7 +285,7 @@ export interface TmpfsMountOptions {
   /**
    * Maximum size in bytes.
    *
-   * @default Half of the memory, the kernel's default.
+   * By default, half of the memory, as the kernel decides.
    */
   readonly sizeBytes?: number | undefined;
   /**

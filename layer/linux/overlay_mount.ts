@@ -36,7 +36,7 @@ export interface OverlayMountOptions {
    * System call to use: `"fsconfig"` accepts any paths but requires Linux 6.8; the options of
    * `"mount"` must fit into 4095 bytes.
    *
-   * @default `"fsconfig"` if the kernel supports it.
+   * By default, `"fsconfig"` if the kernel supports it.
    */
   readonly call?: "fsconfig" | "mount" | undefined;
 }

@@ -25,7 +25,7 @@ export interface PathSteps<Place extends object> {
   /**
    * Whether a name exists. If given, the walk passes over missing names that `..` leaves again.
    *
-   * @default Every name is entered.
+   * By default, every name is entered.
    */
   readonly exists?: ((place: Place, name: string) => boolean) | undefined;
 }

@@ -22,13 +22,13 @@ export interface CertificateDirectoriesOptions {
   /**
    * Paths of the directories that contain one directory for each host.
    *
-   * @default The directories of docker and podman; see {@linkcode CertificateDirectories}.
+   * By default, those of docker and podman; see {@linkcode CertificateDirectories}.
    */
   readonly paths?: readonly string[] | undefined;
   /**
    * Reads the environment variables that name the directories.
    *
-   * @default The environment, as far as permissions allow, without prompting.
+   * By default, it reads the environment as far as permissions allow, without prompting.
    */
   readonly env?: (name: string) => string | undefined;
 }

@@ -8,7 +8,7 @@ export interface ReadRegistriesConfOptions {
   /**
    * Reads an environment variable; returns `undefined` for one that is not set.
    *
-   * @default The environment of the process, without prompting for a permission.
+   * By default, it reads the environment of the process, without prompting for a permission.
    */
   readonly env?: ((name: string) => string | undefined) | undefined;
   /**
@@ -21,13 +21,13 @@ export interface ReadRegistriesConfOptions {
   /**
    * Directories of containerd that have a directory for each host, in order of precedence.
    *
-   * @default {["/etc/containerd/certs.d", "/etc/docker/certs.d"]} after those of the user
+   * By default, those of the user, then `/etc/containerd/certs.d` and `/etc/docker/certs.d`.
    */
   readonly hostsDirectories?: readonly string[] | undefined;
   /**
    * Paths of docker's `daemon.json`; the first one that exists is used.
    *
-   * @default {["/etc/docker/daemon.json"]} after that of the user
+   * By default, that of the user, then `/etc/docker/daemon.json`.
    */
   readonly daemonFiles?: readonly string[] | undefined;
   /** Called with each file that cannot be read. */

@@ -33,14 +33,14 @@ export interface CredentialFilesOptions {
   /**
    * Paths of the files; the first one with a credential wins.
    *
-   * @default The files of docker and podman; see {@linkcode CredentialFiles}.
+   * By default, the files of docker and podman; see {@linkcode CredentialFiles}.
    */
   readonly paths?: readonly string[] | undefined;
   /**
    * Helpers for all registries, from {@linkcode RegistriesConf}. A credential in an earlier helper,
    * or in the files where the list has `containers-auth.json`, wins. Other lists exclude the files.
    *
-   * @default The files alone.
+   * By default, only the files are used.
    */
   readonly helpers?: DefaultCredentialHelpers | undefined;
   /**
@@ -52,7 +52,7 @@ export interface CredentialFilesOptions {
   /**
    * Reads the environment variables that name the files, and `DOCKER_AUTH_CONFIG`.
    *
-   * @default The environment, as far as permissions allow, without prompting.
+   * By default, it reads the environment as far as permissions allow, without prompting.
    */
   readonly env?: (name: string) => string | undefined;
 }

@@ -43,7 +43,7 @@ export interface SaveCredentialOptions {
    * Helpers for all registries, from {@linkcode RegistriesConf}: `containers-auth.json` stands for
    * the file.
    *
-   * @default The file alone.
+   * By default, only the file is used.
    */
   readonly helpers?: DefaultCredentialHelpers | undefined;
   /**

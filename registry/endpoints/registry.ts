@@ -30,7 +30,7 @@ export interface ApiRequest {
   /**
    * Scope of the token.
    *
-   * @default Pull from the repository.
+   * By default, a pull from the repository.
    */
   readonly scope?: string | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;

@@ -19,7 +19,7 @@ export interface ConnectionTarget extends SocketAddress {
   /**
    * Maximum time to connect, in milliseconds.
    *
-   * @default The limit of the system.
+   * By default, the limit of the system.
    */
   readonly dialTimeoutMs?: number | undefined;
 }

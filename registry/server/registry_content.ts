@@ -14,13 +14,13 @@ export interface ReferrersQuery {
   /**
    * The only artifact type to list.
    *
-   * @default {undefined} All types.
+   * By default, all types.
    */
   readonly artifactType?: string | undefined;
   /**
    * Text after which the digests of the listed referrers come, in the order of their digests.
    *
-   * @default {undefined} All referrers, in the order of {@linkcode RegistryContent.referrers}.
+   * By default, all referrers, in the order of {@linkcode RegistryContent.referrers}.
    */
   readonly after?: string | undefined;
 }

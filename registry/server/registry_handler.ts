@@ -23,7 +23,7 @@ export interface RegistryHandlerOptions {
    * Called first with each request. Returns the response that rejects it, such as 401 with a
    * challenge, or `undefined` to accept it.
    *
-   * @default Accepts all requests.
+   * By default, all requests are accepted.
    */
   readonly authenticate?:
     | ((request: Request) => Response | undefined | Promise<Response | undefined>)

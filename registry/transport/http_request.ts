@@ -27,7 +27,7 @@ export interface HttpRequest {
   /**
    * Name of the server in errors, such as `the token server auth.example`.
    *
-   * @default The host of the URL.
+   * By default, the host of the URL.
    */
   readonly server?: string | undefined;
   readonly signal?: AbortSignal | undefined;

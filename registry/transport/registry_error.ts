@@ -40,7 +40,7 @@ export interface RegistryErrorContext {
   /**
    * Name of the server that answered, such as `the token server auth.example of registry.example`.
    *
-   * @default The name of the registry.
+   * By default, the name of the registry.
    */
   readonly server?: string | undefined;
   /** Authentication attempts; absent for a response of a token server. */

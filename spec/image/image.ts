@@ -26,7 +26,7 @@ export interface BlobReadOptions {
    * Number of bytes to read. A source that cannot send a part of a blob sends the rest of it;
    * `onAnswer` reports which of the two it sends.
    *
-   * @default All bytes from `offset` on.
+   * By default, all bytes from `offset` on.
    */
   readonly length?: number | undefined;
   /**

@@ -45,7 +45,7 @@ export interface OpenImageArchiveOptions extends Pick<DecompressOptions, "maxRat
   /**
    * The only format to accept.
    *
-   * @default {undefined} Either.
+   * By default, either is accepted.
    */
   readonly format?: ArchiveFormat | undefined;
   /** Stream to read instead of the file, such as stdin. */

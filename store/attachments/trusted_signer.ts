@@ -23,7 +23,7 @@ export interface TrustedIdentity {
   /**
    * Keys and certificates to trust: the content of a `trusted_root.json` file.
    *
-   * @default Those of the public instance of Sigstore.
+   * By default, those of the public instance of Sigstore.
    */
   readonly trustedRoot?: string | undefined;
 }

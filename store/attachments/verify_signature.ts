@@ -20,7 +20,7 @@ export interface VerifySignatureOptions {
   /**
    * Name of the image for errors.
    *
-   * @default Its digest.
+   * By default, its digest.
    */
   readonly name?: string | undefined;
   /**

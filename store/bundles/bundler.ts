@@ -9,8 +9,8 @@ export interface BundlerOptions extends LayerLimits {
   /**
    * Owners of the extracted files.
    *
-   * @default `"strict"` for root; `"squash"` for other users, and for root in a user namespace
-   * without the IDs that images use.
+   * The default is `"strict"` for root, and `"squash"` for other users and for root in a user
+   * namespace without the IDs that images use.
    */
   readonly ownership?: Ownership | undefined;
   /**
@@ -18,13 +18,13 @@ export interface BundlerOptions extends LayerLimits {
    * its files have these owners on the host. Requires root. The host's directories that are mounted
    * into the container keep their owners.
    *
-   * @default `gidMap`; without both, the container shares the IDs of the host.
+   * By default, `gidMap`; without both, the container shares the IDs of the host.
    */
   readonly uidMap?: readonly IdRange[] | undefined;
   /**
    * Group IDs of the user namespace, and those of the host.
    *
-   * @default `uidMap`.
+   * By default, `uidMap`.
    */
   readonly gidMap?: readonly IdRange[] | undefined;
   /** Aborts the extraction of layers and the copying of volumes. */

@@ -32,7 +32,7 @@ export interface ListBundlesOptions {
   /**
    * Called for each record that cannot be read.
    *
-   * @default Throws the error of the first such record.
+   * By default, the error of the first such record is thrown.
    */
   readonly onError?: ((error: StoreFileError) => void) | undefined;
 }

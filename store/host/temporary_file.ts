@@ -14,7 +14,7 @@ export interface TemporaryFileOptions {
   /**
    * Permissions.
    *
-   * @default {0o666}, minus the umask
+   * By default, `0o666` minus the umask.
    */
   readonly mode?: number | undefined;
 }

@@ -26,7 +26,7 @@ export interface ReadImageOptions {
   /**
    * Name of the image in errors.
    *
-   * @default The digest of the image.
+   * By default, the digest of the image.
    */
   readonly name?: string | undefined;
   /** Aborts the operation. */

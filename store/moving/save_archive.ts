@@ -41,7 +41,7 @@ export interface SaveArchiveOptions
   /**
    * The only platform to save.
    *
-   * @default {undefined} All if the store has all and the format supports it, else the host's.
+   * By default, all if the store has all and the format supports it, else the host's.
    */
   readonly platform?: Platform | undefined;
   /** Sink to write to instead of the file, such as stdout. */

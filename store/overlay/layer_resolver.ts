@@ -35,7 +35,7 @@ export interface LayerResolverOptions extends LayerLimits {
   /**
    * Maximum number of layers to extract at once.
    *
-   * @default Number of processors.
+   * The default is the number of processors.
    */
   readonly jobs?: number | undefined;
   /** Aborts the work. */
@@ -45,7 +45,7 @@ export interface LayerResolverOptions extends LayerLimits {
   /**
    * Called to extract one layer.
    *
-   * @default Extracts in this thread.
+   * By default, layers are extracted in this thread.
    */
   readonly extract?: LayerExtraction | undefined;
 }

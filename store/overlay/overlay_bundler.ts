@@ -39,19 +39,19 @@ export interface OverlayBundlerOptions extends BundlerOptions {
   /**
    * Mounter of the overlays.
    *
-   * @default The kernel.
+   * By default, the kernel mounts.
    */
   readonly mounter?: OverlayMounter | undefined;
   /**
    * Location of the files that a container writes.
    *
-   * @default In memory if the kernel mounts, else on disk.
+   * By default, in memory if the kernel mounts, else on disk.
    */
   readonly upper?: OverlayUpperPlace | undefined;
   /**
    * Maximum number of layers to extract at once.
    *
-   * @default Number of processors.
+   * The default is the number of processors.
    */
   readonly jobs?: number | undefined;
   /**

@@ -19,14 +19,14 @@ export interface PrepareLayersOptions extends LayerListener, LayerLimits {
   /**
    * Mounter that bundles will use.
    *
-   * @default The kernel.
+   * By default, the kernel mounts.
    */
   readonly mounter?: OverlayMounter | undefined;
   /**
    * Owners of the extracted files. The bundler must use the same setting to find the layers.
    *
-   * @default `"strict"` for root, `"squash"` in a user namespace that does not map the IDs that
-   * images use.
+   * The default is `"strict"` for root, and `"squash"` in a user namespace that does not map the IDs
+   * that images use.
    */
   readonly ownership?: Ownership | undefined;
   /**
@@ -42,7 +42,7 @@ export interface PrepareLayersOptions extends LayerListener, LayerLimits {
   /**
    * Called to extract one layer.
    *
-   * @default Extracts in threads if the image is large enough.
+   * By default, layers are extracted in threads if the image is large enough.
    */
   readonly extract?: LayerExtraction | undefined;
 }

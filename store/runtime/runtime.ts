@@ -15,7 +15,7 @@ export interface RunnableBundle {
    * Directory for the state of containers, which no other user may write to. Removing the bundle
    * ends containers that killed processes left in it.
    *
-   * @default A new temporary directory.
+   * By default, a new temporary directory.
    */
   readonly stateDirectory?: string | undefined;
 }
@@ -25,13 +25,13 @@ export interface RunBundleOptions {
   /**
    * Name or path of the runtime.
    *
-   * @default The first of crun, runc and youki that is installed.
+   * By default, the first of crun, runc and youki that is installed.
    */
   readonly runtime?: string | undefined;
   /**
    * Name of the container.
    *
-   * @default A unique name.
+   * By default, a unique name.
    */
   readonly id?: string | undefined;
   /** Time after which the container is killed, in milliseconds; by default, there is no limit. */

@@ -27,7 +27,7 @@ export interface StoreRegistryContentOptions {
    * The only registry whose images are served, under their paths alone, such as `library/alpine`
    * for the registry `docker.io`.
    *
-   * @default {undefined} All registries.
+   * By default, those of all registries.
    */
   readonly registry?: string | undefined;
 }

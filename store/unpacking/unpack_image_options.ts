@@ -17,7 +17,7 @@ export interface UnpackImageOptions extends LayerLimits, LayerListener {
   /**
    * Paths to unpack, with everything below them.
    *
-   * @default The whole image.
+   * By default, the whole image.
    */
   readonly paths?: readonly string[] | undefined;
   /**
@@ -43,8 +43,8 @@ export interface UnpackImageOptions extends LayerLimits, LayerListener {
   /**
    * Owners of the extracted files.
    *
-   * @default `"strict"` for root; `"squash"` for other users, and for root in a user namespace
-   * without the IDs that images use.
+   * The default is `"strict"` for root, and `"squash"` for other users and for root in a user
+   * namespace without the IDs that images use.
    */
   readonly ownership?: Ownership | undefined;
   /**
@@ -56,7 +56,7 @@ export interface UnpackImageOptions extends LayerLimits, LayerListener {
   /**
    * Backend that creates the files.
    *
-   * @default The native backend where it is available.
+   * By default, the native backend where it is available.
    */
   readonly backend?: TreeBackend | undefined;
   /**

@@ -45,7 +45,7 @@ export interface FsckOptions {
   /**
    * Returns the source from which to fetch the content of a name again.
    *
-   * @default Nothing is fetched.
+   * By default, nothing is fetched.
    */
   readonly sourceOf?: ((name: string) => ContentSource | undefined) | undefined;
   /** Aborts the check. */

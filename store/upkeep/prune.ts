@@ -23,14 +23,14 @@ export interface PruneOptions {
   /**
    * Minimum age of removed content, in milliseconds.
    *
-   * @default {0}, and an hour for incomplete downloads
+   * The default is 0, and an hour for incomplete downloads.
    */
   readonly olderThanMs?: number | undefined;
   /**
    * Number of names to keep in each repository, the most recently stored ones. Others are removed if
    * they are older than `olderThanMs`.
    *
-   * @default All names.
+   * By default, all names.
    */
   readonly keepLast?: number | undefined;
   /**
