@@ -21,7 +21,8 @@ export interface OciErrorOptions extends ErrorOptions, Omit<ErrorFacts, "code" |
  *
  * Errors of the operating system (`Deno.errors.*`), `SyntaxError` for invalid text, `TypeError` and
  * `RangeError` for invalid arguments do not extend it. If this package throws them, they may still
- * have the properties of {@linkcode ErrorFacts}.
+ * have the properties of {@linkcode ErrorFacts}. An aborted operation fails with the reason of its
+ * `AbortSignal`.
  *
  * @example Explain a failure in your own words
  * ```ts
@@ -82,7 +83,7 @@ export interface DigestMismatch {
   readonly actual?: Digest | undefined;
   /** Expected number of bytes, if it is known. */
   readonly expectedSize?: number | undefined;
-  /** Number of received bytes, at most one more than expected. */
+  /** Number of received bytes; if there are too many, of those before the error. */
   readonly size: number;
   /** Origin of the bytes, without secrets. */
   readonly source?: string | undefined;
@@ -113,7 +114,7 @@ export class DigestMismatchError extends OciError implements DigestMismatch {
   readonly actual: Digest | undefined;
   /** Expected number of bytes, if it is known. */
   readonly expectedSize: number | undefined;
-  /** Number of received bytes, at most one more than expected. */
+  /** Number of received bytes; if there are too many, of those before the error. */
   readonly size: number;
   /** Origin of the bytes, without secrets. */
   readonly source: string | undefined;

@@ -35,7 +35,11 @@ export class Verifier {
   readonly #source: string | undefined;
   #size = 0;
 
-  /** Creates a verifier. `source` is the origin of the bytes in errors. */
+  /**
+   * Creates a verifier. `source` is the origin of the bytes in errors.
+   *
+   * @throws {UnsupportedDigestError} If the algorithm of the digest is not supported.
+   */
   constructor(expected: Expectation, source?: string) {
     this.#expected = expected;
     this.#digester = new Digester(digestAlgorithm(expected.digest));
@@ -152,6 +156,7 @@ const WEB_CRYPTO_NAMES: Readonly<Record<DigestAlgorithm, string>> = {
  * @param expected Expected digest and size.
  * @param source Origin of the bytes in the error.
  * @throws {DigestMismatchError} If the size or the digest is wrong.
+ * @throws {UnsupportedDigestError} If the algorithm of the digest is not supported.
  *
  * @example Refuse a document with another digest
  * ```ts

@@ -21,6 +21,7 @@ export type { PullArtifactOptions, PulledArtifact, PushArtifactOptions };
  * @throws {SyntaxError} If a location or a media type is invalid.
  * @throws {ArtifactFileError} If a file cannot be packed.
  * @throws {RegistryError} If a registry refuses a request.
+ * @throws {NetworkError} If a registry does not respond.
  *
  * @example Attach an SBOM to an image
  * ```ts
@@ -62,6 +63,7 @@ export async function pushArtifact(
  * @throws {DigestMismatchError} If content does not match its digest.
  * @throws {SignatureError} If the artifact lacks a signature that `verify` requires.
  * @throws {RegistryError} If the registry refuses the request.
+ * @throws {NetworkError} If the registry does not respond.
  *
  * @example Pull an artifact and write its files
  * ```ts

@@ -34,10 +34,13 @@ export type {
  * @param options Platforms, hooks, credentials and callbacks.
  * @returns What was copied.
  * @throws {SyntaxError} If a location is invalid.
- * @throws {NotFoundError} If the source does not exist.
+ * @throws {NotFoundError} If a registry does not have the source.
+ * @throws {StoreError} If a layout does not exist, or does not have the source.
+ * @throws {ArchiveError} If an archive does not exist, is damaged, or does not have the source.
  * @throws {PlatformError} If the source has no image for a platform.
  * @throws {SignatureError} If the source lacks a signature that `verify` requires.
  * @throws {RegistryError} If a registry refuses a request.
+ * @throws {NetworkError} If a registry does not respond.
  *
  * @example Mirror an image with its signatures and SBOMs
  * ```ts
@@ -141,6 +144,8 @@ export async function load(
  * @throws {SyntaxError} If a reference is invalid.
  * @throws {StoreError} If the store does not have all of an image.
  * @throws {PlatformError} If an image has nothing for the platform.
+ * @throws {RangeError} If there are no references.
+ * @throws {OciError} If the file cannot be written, or the format cannot hold an image.
  *
  * @example Save an image for `docker load`
  * ```ts

@@ -36,9 +36,13 @@ export interface PulledImage extends Image {
  * @param options Store, platform, credentials and callbacks.
  * @returns The complete image.
  * @throws {SyntaxError} If `reference` is invalid.
+ * @throws {NotCachedError} If the policy is `Never` and the store does not have the image.
+ * @throws {PlatformError} If the image does not support the platform.
+ * @throws {ArtifactError} If the reference leads to an artifact.
  * @throws {DigestMismatchError} If content does not match its digest.
  * @throws {SignatureError} If the image lacks a signature that `verify` requires.
  * @throws {RegistryError} If the registry refuses the request.
+ * @throws {NetworkError} If the registry does not respond.
  *
  * @example Read a file of an image
  * ```ts

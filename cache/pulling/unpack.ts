@@ -35,7 +35,7 @@ export interface UnpackedImage {
 
 /**
  * Unpacks an image into a directory. Pulls what the store lacks in the same pass, following the
- * policy.
+ * policy, and also throws the errors of {@linkcode pull}.
  *
  * With `paths`, it may fetch only parts of layers that have tables of contents, and store nothing.
  * {@linkcode unpackImage} unpacks an image that is already in the store.
@@ -142,7 +142,7 @@ export interface PrepareOptions
 
 /**
  * Pulls an image into the store like {@linkcode pull} and extracts its layers for the overlay
- * bundler in the same pass. See {@linkcode prepareLayers}.
+ * bundler in the same pass. See {@linkcode prepareLayers}. Also throws the errors of `pull()`.
  *
  * @param reference Reference, such as `alpine:3.20`, `ghcr.io/owner/app@sha256:…` or
  * `oci:./layout:v1`.

@@ -30,7 +30,11 @@ export class DecompressStream implements TransformStream<Uint8Array, Uint8Array<
   /** Receives the compressed bytes. */
   readonly writable: WritableStream<Uint8Array>;
 
-  /** Creates the stream. */
+  /**
+   * Creates the stream.
+   *
+   * @throws {RangeError} If a limit is not a number >= 0.
+   */
   constructor(options: DecompressOptions = {}) {
     const decompressor = new LayerDecompressor(options);
     const { readable, writable } = pullStream(decompress.bind(undefined, decompressor));

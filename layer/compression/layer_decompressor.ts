@@ -37,6 +37,7 @@ export interface LayerDecompressorOptions extends DecompressorOptions {
  *
  * @param options Limits and the media type of the layer.
  * @returns The decompressor.
+ * @throws {RangeError} If a limit is not a number >= 0.
  *
  * @example Compute the DiffID of a layer while it arrives
  * ```ts

@@ -22,6 +22,7 @@ export interface OpenFileTreeOptions {
  * @param root Path of the directory; a symbolic link is followed.
  * @param options Backend and callbacks.
  * @returns The tree, which must be disposed of.
+ * @throws {Deno.errors.NotFound} If the root does not exist.
  * @throws {Deno.errors.NotADirectory} If the root is not a directory.
  * @throws {Deno.errors.NotSupported} If the requested backend is not available.
  *

@@ -15,11 +15,13 @@ import {
  * @param root Directory to extract into, created if it is missing. Its content counts as lower layers.
  * @param options Limits and extraction options.
  * @returns What was done and what was skipped.
- * @throws {ExtractError} If an entry cannot be extracted, or a layer's bytes are damaged.
+ * @throws {ExtractError} If an entry cannot be extracted, a layer's bytes are damaged, or `root` is not a
+ *   directory.
  * @throws {PathEscapeError} If an entry would replace or hide the root.
  * @throws {DigestMismatchError} If the bytes of a layer do not match its descriptor.
  * @throws {DiffIdMismatchError} If the archive of a layer does not match its DiffID.
  * @throws {LimitError} If a layer exceeds a limit.
+ * @throws {RangeError} If a limit is not a number >= 0.
  *
  * @example Unpack an image from a registry
  * ```ts

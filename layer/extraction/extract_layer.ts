@@ -51,11 +51,13 @@ export interface ExtractLayerOptions
  * @param root Directory to extract into, created if it is missing; or an open tree, which stays open.
  * @param options Expected digests, limits and extraction options.
  * @returns What was done and what was skipped.
- * @throws {ExtractError} If an entry cannot be extracted, or the bytes are damaged.
+ * @throws {ExtractError} If an entry cannot be extracted, the bytes are damaged, or `root` is not a
+ *   directory.
  * @throws {PathEscapeError} If an entry would replace or hide the root.
  * @throws {DigestMismatchError} If the bytes do not match `descriptor`.
  * @throws {DiffIdMismatchError} If the archive does not match `diffId`.
  * @throws {LimitError} If the layer exceeds a limit.
+ * @throws {RangeError} If a limit is not a number >= 0.
  *
  * @example Extract a layer into a directory
  * ```ts

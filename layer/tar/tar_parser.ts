@@ -89,7 +89,11 @@ export class TarParser {
   #segment = 0;
   #written = 0;
 
-  /** Creates a parser that passes entries to a sink. */
+  /**
+   * Creates a parser that passes entries to a sink.
+   *
+   * @throws {RangeError} If a limit is not a number >= 0.
+   */
   constructor(sink: TarSink, limits: TarLimits = {}) {
     this.#sink = sink;
     this.#limits = withDefaults(limits);

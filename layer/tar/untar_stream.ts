@@ -49,7 +49,11 @@ export class UntarStream implements TransformStream<Uint8Array, UntarEntry> {
   /** Receives the archive. */
   readonly writable: WritableStream<Uint8Array>;
 
-  /** Creates the stream. */
+  /**
+   * Creates the stream.
+   *
+   * @throws {RangeError} If a limit is not a number >= 0.
+   */
   constructor(limits: TarLimits = {}) {
     const { readable, writable } = pullStream<Uint8Array, UntarEntry>((read) =>
       readEntries(new EventQueue(read, limits))

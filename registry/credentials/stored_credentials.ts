@@ -82,7 +82,7 @@ export interface StoredCredential {
  *
  * @param registry A host, or a host and the start of a repository, such as `ghcr.io`.
  * @param auth User name and password, or identity token.
- * @throws {RangeError} If `auth` contains neither.
+ * @throws {RangeError} If `auth` contains neither, or the user name contains a colon.
  * @throws {CredentialFileError} If the file is not a JSON object.
  * @throws {OciError} If the helper fails.
  *

@@ -25,6 +25,7 @@ export interface ReadBytesOptions {
  * @returns The bytes.
  * @throws {DigestMismatchError} If the bytes do not match the descriptor.
  * @throws {LimitError} If there are more than `maxBytes`.
+ * @throws {UnsupportedDigestError} If the algorithm of the digest is not supported.
  *
  * @example Read a small blob of a registry into memory
  * ```ts
@@ -54,6 +55,7 @@ export async function readBytes(
   const bytes = new Uint8Array(size);
   let filled = 0;
   for await (const chunk of await open({ signal, raw: true })) {
+    signal?.throwIfAborted();
     // Surplus bytes are only counted.
     if (filled + chunk.length <= size) bytes.set(chunk, filled);
     filled += chunk.length;

@@ -20,7 +20,11 @@ import type { BlobReadOptions } from "./image.ts";
  * ```
  */
 export class VerifyStream extends TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
-  /** Creates the stream. `source` is the origin of the bytes in errors. */
+  /**
+   * Creates the stream. `source` is the origin of the bytes in errors.
+   *
+   * @throws {UnsupportedDigestError} If the algorithm of the digest is not supported.
+   */
   constructor(expected: Expectation, source?: string) {
     const verifier = new Verifier(expected, source);
     super({

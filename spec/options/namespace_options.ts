@@ -48,7 +48,7 @@ export function withHostNetwork(options: HostNetworkOptions = {}): SpecOption {
  *
  * @param hostname The name.
  * @returns The option.
- * @throws {RangeError} If it is empty or longer than 64 bytes, the limit of Linux.
+ * @throws {RangeError} If it is empty, contains NUL, or is longer than 64 bytes, the limit of Linux.
  *
  * @example Set the host name of a container
  * ```ts

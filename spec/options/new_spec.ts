@@ -22,7 +22,9 @@ import { resolveUser } from "./user.ts";
  * @param options Changes to the default.
  * @returns The configuration. {@linkcode formatSpec} serializes it.
  * @throws {OciError} If there is no command, or the user does not exist.
- * @throws {RangeError} If an ID is out of range, or not mapped in the user namespace.
+ * @throws {SyntaxError} If the text of the user has more than one colon.
+ * @throws {RangeError} If an ID is out of range, or not mapped in the user namespace; or if there is
+ *   no default seccomp profile for the architecture.
  *
  * @example Limit the CPU and the memory of a container
  * ```ts

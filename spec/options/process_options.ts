@@ -148,7 +148,8 @@ const RLIMITS: ReadonlySet<string> = new Set([
  *
  * @param limits The limits, such as `{ type: "RLIMIT_NOFILE", soft: 1024, hard: 4096 }`.
  * @returns The option.
- * @throws {RangeError} If a name is unknown or occurs twice, or a soft limit exceeds the hard limit.
+ * @throws {RangeError} If a name is unknown or occurs twice, a limit is not a non-negative integer, or a
+ *   soft limit exceeds the hard limit.
  *
  * @example Let a program open more files
  * ```ts

@@ -61,8 +61,9 @@ export interface MemoryLimitOptions {
  * @param limit Number of bytes, as a Kubernetes quantity such as `512Mi`.
  * @param options The limit of swap space.
  * @returns The option.
- * @throws {SyntaxError} If `limit` is not a quantity.
- * @throws {RangeError} If it is not positive, or too large for the kernel.
+ * @throws {SyntaxError} If `limit` or `swap` is not a quantity.
+ * @throws {RangeError} If `limit` is not positive, `swap` is negative, or one is too large for the
+ *   kernel.
  *
  * @example Limit the memory without swap space
  * ```ts
@@ -81,7 +82,7 @@ export function withMemoryLimit(limit: string, options: MemoryLimitOptions = {})
   // The runtime specification counts memory and swap space together.
   const total = swap === undefined ? undefined : value + parseQuantity(swap).value;
   if (total !== undefined) {
-    checkLimit("bytes of swap space", `${swap}`, total - value + 1n, total);
+    checkLimit("bytes of swap space", `${swap}`, total - value + 1n, total, "it must be >= 0");
   }
   return withResources((resources) => {
     const memory = { ...resources.memory, limit: Number(value) };
@@ -126,9 +127,15 @@ function withResources(change: (resources: Resources) => Partial<Resources>): Sp
   };
 }
 
-function checkLimit(what: string, text: string, amount: bigint, result: bigint): void {
+function checkLimit(
+  what: string,
+  text: string,
+  amount: bigint,
+  result: bigint,
+  minimum = "it must be above zero",
+): void {
   if (amount > 0n && result <= BigInt(Number.MAX_SAFE_INTEGER)) return;
-  const rule = amount > 0n ? "it is more than can be set" : "it must be above zero";
+  const rule = amount > 0n ? "it is more than can be set" : minimum;
   throw explainedError(RangeError, {
     code: "invalid-argument",
     action: `limit the number of ${what} to ${JSON.stringify(text)}`,

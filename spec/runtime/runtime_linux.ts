@@ -4,7 +4,7 @@ import type { SeccompProfile } from "./runtime_seccomp.ts";
 /**
  * Linux-specific configuration of a container.
  *
- * See {@link https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config-linux.md | config-linux.md}.
+ * See {@link https://github.com/opencontainers/runtime-spec/blob/v1.3.0/config-linux.md | config-linux.md}.
  */
 export interface LinuxSpec {
   /** Namespaces of the container. It shares those of other kinds with the runtime. */

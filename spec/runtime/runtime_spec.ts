@@ -10,7 +10,7 @@ export const RUNTIME_SPEC_VERSION = "1.0.2";
 /**
  * Configuration for a runtime such as runc or crun: the `config.json` of a bundle, for Linux.
  *
- * See {@link https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config.md | config.md}.
+ * See {@link https://github.com/opencontainers/runtime-spec/blob/v1.3.0/config.md | config.md}.
  */
 export interface RuntimeSpec {
   /** Version of the runtime specification. */

@@ -51,7 +51,7 @@ for (
     [() => withCPULimit("x"), SyntaxError, "quantity"],
     [() => withMemoryLimit("0"), RangeError, "above zero"],
     [() => withMemoryLimit("8Pi"), RangeError, "more than"],
-    [() => withMemoryLimit("1", { swap: "-1" }), RangeError, "swap space"],
+    [() => withMemoryLimit("1", { swap: "-1" }), RangeError, 'swap space to "-1": it must be >= 0'],
     [() => withPidsLimit(0), RangeError, "it is 0"],
     [() => withPidsLimit(1.5), RangeError, "it is 1.5"],
     [() => withPidsLimit(-2), RangeError, "it is -2"],
