@@ -63,6 +63,10 @@ export interface FirstRead {
    * By default, the whole layer.
    */
   readonly length?: number | undefined;
+  /**
+   * Keeps others from requesting the layer. Disposed of once the response is read or dropped.
+   */
+  readonly lock?: Disposable | undefined;
 }
 
 /** Options for {@linkcode ImageClient.image}. */

@@ -139,7 +139,7 @@ function findOptionsOf<T>(
     ...options,
     firstReads: async (layers) => {
       const { firstReads } = await import("../../store/downloads/first_reads.ts");
-      return firstReads(store, earlyLayers(layers), jobs);
+      return await firstReads(store, earlyLayers(layers), jobs);
     },
     onProgress: options.onProgress && report,
   };

@@ -96,7 +96,7 @@ export class LayoutImageCache implements ImageCache {
   async firstReads(layers: readonly UpcomingLayer[]): Promise<readonly FirstRead[]> {
     const { firstReads } = await import("../../store/downloads/first_reads.ts");
     const order = layers.toSorted((a, b) => b.descriptor.size - a.descriptor.size);
-    return firstReads(this.#store, order, this.#jobs);
+    return await firstReads(this.#store, order, this.#jobs);
   }
 
   /** Protects written images against pruning until their reference is recorded. */

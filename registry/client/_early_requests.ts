@@ -1,15 +1,15 @@
 import type { RemoteLayer } from "../../spec/image/image.ts";
-import type { ImageClientOptions, UpcomingLayer } from "../image_client.ts";
+import type { FirstRead, ImageClientOptions, UpcomingLayer } from "../image_client.ts";
 
 /** The bytes of a layer, which are requested on demand. */
 export interface LayerBytes extends Pick<RemoteLayer, "compressed"> {
   /**
    * Sends the request for the first read in advance.
    *
-   * @param length Number of bytes to read; all if absent.
+   * @param read The number of bytes to read, and the lock to hold until then.
    * @returns The request. Disposing of it drops the response unless something reads it.
    */
-  request(length: number | undefined): Disposable;
+  request(read: Pick<FirstRead, "length" | "lock">): Disposable;
 }
 
 /** A layer whose bytes can be requested before its DiffID is known. */
@@ -52,10 +52,13 @@ export class EarlyRequests implements Disposable {
     if (this.#firstReads === undefined) return;
     const layers = this.#layers();
     const reads = await this.#firstReads(layers.map(({ bytes: _bytes, ...layer }) => layer));
-    if (this.#isDropped || this.#isKept) return;
-    for (const { descriptor: { digest }, length } of reads) {
-      const layer = layers.find(({ descriptor }) => descriptor.digest === digest);
-      if (layer !== undefined) this.#sent.push(layer.bytes.request(length));
+    for (const read of reads) {
+      const { descriptor: { digest }, lock } = read;
+      const layer = this.#isDropped || this.#isKept
+        ? undefined
+        : layers.find(({ descriptor }) => descriptor.digest === digest);
+      if (layer === undefined) lock?.[Symbol.dispose]();
+      else this.#sent.push(layer.bytes.request(read));
     }
   }
 

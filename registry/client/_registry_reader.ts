@@ -102,8 +102,9 @@ export class RegistryReader implements Disposable {
             const reading = { ...common, ...readOptions };
             return Promise.try(() => this.blob(reference, descriptor, reading, states));
           },
-          request: (length) => {
-            return this.#request(reference, descriptor, { ...common, length, signal }, states);
+          request: ({ length, lock }) => {
+            const reading = { ...common, length, signal };
+            return this.#request(reference, descriptor, reading, lock, states);
           },
         };
       },
@@ -184,15 +185,18 @@ export class RegistryReader implements Disposable {
     repository: Repository,
     descriptor: Descriptor,
     options: BlobOptions,
+    lock: Disposable | undefined,
     states: Map<Registry, BlobState>,
   ): Disposable {
     const { length, signal } = options;
     const [source] = this.#blobSources(repository, descriptor, options, states);
     const isRequested = isDigest(descriptor.digest) && embeddedData(descriptor) === undefined;
     if (source === undefined || !isRequested || this.#unread.size >= this.#maxUnread) {
+      lock?.[Symbol.dispose]();
       return { [Symbol.dispose]() {} };
     }
-    return source.state.early = new EarlyRequest(source, { length, signal, unread: this.#unread });
+    const unread = this.#unread;
+    return source.state.early = new EarlyRequest(source, { length, lock, signal, unread });
   }
 
   /** Maximum number of unread responses: they occupy slots that readers of other blobs need. */

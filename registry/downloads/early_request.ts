@@ -9,6 +9,8 @@ const KEPT_MS = 10_000;
 export interface EarlyRequestOptions {
   /** Number of bytes to request; all if absent. */
   readonly length?: number | undefined;
+  /** Disposed of once a reader has taken over the response, or it is dropped. */
+  readonly lock?: Disposable | undefined;
   /** Drops the response, unless a reader has taken it over. */
   readonly signal?: AbortSignal | undefined;
   /** Requests that nothing has read yet. */
@@ -21,6 +23,7 @@ export interface EarlyRequestOptions {
  */
 export class EarlyRequest implements SentRequest, Disposable {
   readonly #range: string | undefined;
+  readonly #lock: Disposable | undefined;
   readonly #unread: Set<EarlyRequest>;
   readonly #controller = new AbortController();
   readonly #response: Promise<HttpResponse>;
@@ -28,7 +31,8 @@ export class EarlyRequest implements SentRequest, Disposable {
   #aborting: Disposable | undefined;
 
   /** Sends the request. */
-  constructor(source: RemoteBlobSource, { length, signal, unread }: EarlyRequestOptions) {
+  constructor(source: RemoteBlobSource, { length, lock, signal, unread }: EarlyRequestOptions) {
+    this.#lock = lock;
     this.#range = length === undefined ? undefined : `bytes=0-${length - 1}`;
     const headers: Record<string, string> = this.#range === undefined ? {} : { range: this.#range };
     this.#response = source.open(headers, 1, this.#controller.signal);
@@ -73,6 +77,7 @@ export class EarlyRequest implements SentRequest, Disposable {
 
   #settle(): void {
     this.#unread.delete(this);
+    this.#lock?.[Symbol.dispose]();
     this.#timer[Symbol.dispose]();
     this.#aborting?.[Symbol.dispose]();
   }

@@ -22,6 +22,8 @@ const REHASH_BYTES = 1024 * 1024;
 export interface BlobWriterOptions extends Omit<LockFileOptions, "shared"> {
   /** Source of the bytes for error messages, without secrets. */
   readonly source?: string | undefined;
+  /** The part, if it is open and locked already. The writer closes it. */
+  readonly file?: Deno.FsFile | undefined;
 }
 
 /**
@@ -85,9 +87,9 @@ export class BlobWriter implements Disposable {
     expected: Required<Expectation>,
     options: BlobWriterOptions = {},
   ): Promise<BlobWriter> {
-    const { source, ...waiting } = options;
+    const { source, file: locked, ...waiting } = options;
     const { digest, size } = expected;
-    const file = await lockFile(part, waiting);
+    const file = locked ?? await lockFile(part, waiting);
     try {
       const verifier = newVerifier({ digest, size }, source);
       const found = (await file.stat()).size;

@@ -7,6 +7,7 @@ import type { BlobFiles } from "../blobs/blob_files.ts";
 import { openBlobStream } from "../blobs/blob_stream.ts";
 import { BlobWriter } from "../blobs/blob_writer.ts";
 import { MIN_RANGED_BYTES } from "./_first_range.ts";
+import { takeClaimedPart } from "./_part_claims.ts";
 import { readChunks } from "./_read_chunks.ts";
 import type {
   BlobSource,
@@ -76,7 +77,11 @@ async function download(
     onProgress({ bytes, total: size, resumed: 0, retries: 0 });
   });
   const waiting = { signal, onBusy, onWait };
-  using writer = await BlobWriter.open(part, { digest, size }, { source, ...waiting });
+  using writer = await BlobWriter.open(part, { digest, size }, {
+    source,
+    file: takeClaimedPart(part),
+    ...waiting,
+  });
   // The previous holder of the lock may have stored the blob.
   if (await blobs.isIntact({ digest, size }, signal)) {
     writer.discard();
