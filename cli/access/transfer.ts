@@ -21,12 +21,18 @@ export interface TransferResult extends Omit<CopiedImage, "descriptor"> {
 }
 
 /**
- * Checks that the options of a transfer are compatible.
+ * Checks that the options of a transfer are compatible with each other and with its target.
  *
  * @throws {UsageError} If they are not.
  */
-export function checkTransferOptions(session: Session): void {
-  const { platforms = [], sparse } = session.options<TransferOptions>();
+export function checkTransferOptions(session: Session, { transport }: ImageLocation): void {
+  const { platforms = [], sparse, allPlatforms } = session.options<TransferOptions>();
+  if (allPlatforms && transport === "docker-archive") {
+    throw new UsageError(
+      '"--all-platforms" needs several platforms, and a docker-archive contains one',
+      'Write an "oci-archive:"',
+    );
+  }
   if (sparse && platforms.length === 0) {
     throw new UsageError('"--sparse" requires "--platform"', "Specify each platform to keep");
   }

@@ -49,7 +49,7 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const [source = "", target = ""] = session.operands;
   const [from, to] = [await locateImage(session, source), readSource(target)];
-  checkTransferOptions(session);
+  checkTransferOptions(session, to);
   const { allTags, json } = session.options<TransferOptions>();
   const auth = authOf(from, to, await readAuth(session));
   using client = await openClient(session);

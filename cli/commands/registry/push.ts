@@ -55,7 +55,7 @@ export async function run(session: Session): Promise<void> {
   const to = session.operands[1] === undefined && !isReference(name)
     ? noTarget(name)
     : readSource(target);
-  checkTransferOptions(session);
+  checkTransferOptions(session, to);
   const { allTags, allPlatforms, json } = session.options<TransferOptions>();
   const auth = await readAuth(session);
   using client = await openClient(session);

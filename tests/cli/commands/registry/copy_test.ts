@@ -81,12 +81,14 @@ Deno.test("oci copy --platform copies one platform, and with --sparse the index 
   const several = await scene.oci(
     ...["copy", "--platform=linux/s390x", `--platform=${HOST}`, `${app}:1`, `${registry.host}/c:1`],
   );
+  const single = await scene.oci("copy", "--all-platforms", `${app}:1`, "docker-archive:a.tar");
 
-  assertEquals([one.code, sparse.code, several.code], [0, 0, 2]);
+  assertEquals([one.code, sparse.code, several.code, single.code], [0, 0, 2, 2]);
   assertEquals(await scene.digest("a", "1"), OTHER.descriptor.digest);
   assertEquals(await scene.digest("b", "1"), INDEX.descriptor.digest);
   assertEquals(await scene.digest("b", HERE.descriptor.digest), undefined);
   assertMatch(several.stderr, /needs its index\. Add "--sparse"/);
+  assertMatch(single.stderr, /a docker-archive contains one\. Write an "oci-archive:"/);
 });
 
 Deno.test("oci copy --with-referrers copies signatures", async () => {
