@@ -64,12 +64,15 @@ export function addCommonOptions(command: Command): Command {
     .option(flags("-h", "--help"), "show this help");
 }
 
+/** The default of most `--platform` options. */
+const HOST = "this machine's";
+
 /** The options of commands that reach a registry, each with its feature. */
 const REGISTRY_OPTIONS: readonly (readonly [RegistryFeature, ...OptionArguments])[] = [
   [
     "platform",
     "--platform <os/arch>",
-    "platform, such as linux/arm64 or linux/arm/v7 (default: this machine's)",
+    `platform, such as linux/arm64 or linux/arm/v7 (default: ${HOST})`,
     { parse: checkPlatform, examples: PLATFORMS },
   ],
   ["check", "--strict-platform", "refuse an image that is only for another platform"],
@@ -190,14 +193,18 @@ export const VERIFYING: readonly RegistryFeature[] = [...PULLING, "check", "veri
  * Adds the options of some features.
  *
  * @param loginFlag Flag of the user to log in as, if not `--user`.
+ * @param defaultPlatform Default of `--platform`, in words.
  */
 export function addOptions(
   command: Command,
   features: readonly RegistryFeature[],
   loginFlag = "--user",
+  defaultPlatform: string = HOST,
 ): Command {
-  for (const [feature, flags, ...rest] of REGISTRY_OPTIONS) {
-    if (features.includes(feature)) command.option(flags.replace("--user", loginFlag), ...rest);
+  for (const [feature, flags, description, settings] of REGISTRY_OPTIONS) {
+    if (!features.includes(feature)) continue;
+    const text = description.replace(HOST, defaultPlatform);
+    command.option(flags.replace("--user", loginFlag), text, settings);
   }
   return command;
 }
@@ -210,15 +217,17 @@ interface RegistryOptionSettings {
    */
   readonly features?: readonly RegistryFeature[] | undefined;
   readonly loginFlag?: string | undefined;
+  /** Default of `--platform`, in words, if not this machine's. */
+  readonly defaultPlatform?: string | undefined;
 }
 
 /** Adds the options of a command that reaches a registry. */
 export function addRegistryOptions(
   command: Command,
-  { features = PULLING, loginFlag }: RegistryOptionSettings = {},
+  { features = PULLING, loginFlag, defaultPlatform }: RegistryOptionSettings = {},
 ): Command {
   const all = ["login", "token", "authfile", ...CONNECTING, ...features] as const;
-  return addOptions(command.group(REGISTRY_GROUP), all, loginFlag);
+  return addOptions(command.group(REGISTRY_GROUP), all, loginFlag, defaultPlatform);
 }
 
 /** Adds the options of a command that is mainly about a login. */
@@ -254,7 +263,9 @@ export function addTransferOptions(
       examples: PLATFORMS,
     })
     .option("--sparse", "keep the index, with the manifests of the given platforms only")
-    .option("--all-platforms", "copy every platform (default)", { conflicts: ["--platform"] })
+    .option("--all-platforms", "copy every platform, or fail if one is missing", {
+      conflicts: ["--platform"],
+    })
     .option("--with-referrers", "copy signatures, SBOMs and attestations as well")
     .option("--copy-foreign", "copy nondistributable layers as well", {
       conflicts: ["--skip-foreign"],

@@ -40,7 +40,9 @@ export function define(command: Command): Command {
         "Manifests, configs and layers keep their bytes. Pulls missing images first. " +
         "The file appears when it is complete. A docker-archive contains one platform of each image.",
     );
-  return addRegistryOptions(described).notes(`
+  return addRegistryOptions(described, {
+    defaultPlatform: "all if the store has them and the format allows, else this machine's",
+  }).notes(`
 Examples:
   oci save alpine:3.20 -o alpine.tar
   oci save --format docker-archive alpine:3.20 -o - | docker load

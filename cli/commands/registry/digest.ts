@@ -9,11 +9,15 @@ export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to look up")
     .description(
-      "Prints the digest of a reference in its registry. Sends a HEAD request, which downloads " +
-        "nothing and does not count toward rate limits. For a multi-platform image, prints the " +
-        "digest of the index, or with --platform the digest of that platform's manifest.",
+      "Prints the digest of a reference in its registry; for a multi-platform image, that of the " +
+        "index. Sends a HEAD request, which downloads nothing and does not count toward rate " +
+        "limits. With --platform, downloads the manifests, and prints the digest of that " +
+        "platform's manifest.",
     );
-  return addRegistryOptions(described, { features: ["platform", "mirror"] }).notes(`
+  return addRegistryOptions(described, {
+    features: ["platform", "mirror"],
+    defaultPlatform: "the index of all",
+  }).notes(`
 Examples:
   oci digest alpine:3.20
   oci digest --json ghcr.io/owner/app:1 | jq -r .digest`);
