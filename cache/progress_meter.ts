@@ -1,4 +1,5 @@
 import type { ImageProgress } from "../registry/image_client.ts";
+import { startTimer } from "../registry/tasks/timer.ts";
 import type { Digest } from "../spec/digest.ts";
 import type { Descriptor } from "../spec/image/descriptor.ts";
 import type { Ingestion } from "../store/downloads/ingest_options.ts";
@@ -15,6 +16,8 @@ interface Blob {
   readonly isLayer: boolean;
   progress: BlobProgress;
   reportedAt: number;
+  /** Reports bytes that were received soon after the last report: no others may follow. */
+  timer?: Disposable | undefined;
   isFinished: boolean;
 }
 
@@ -30,6 +33,8 @@ export class ProgressMeter {
   readonly #report: ((progress: ImageProgress) => void) | undefined;
   readonly #phase: "fetch" | "extract";
   readonly #blobs = new Map<Digest, Blob>();
+  /** What the callback threw when a timer called it; the next report throws it to the transfer. */
+  #thrown: { readonly error: unknown } | undefined;
 
   /**
    * Creates a meter and reports its start.
@@ -59,6 +64,7 @@ export class ProgressMeter {
 
   /** Removes a layer that is not fetched as a whole. */
   leaveOut({ digest }: Pick<Descriptor, "digest">): void {
+    stopTimer(this.#blobs.get(digest));
     this.#blobs.delete(digest);
   }
 
@@ -68,17 +74,30 @@ export class ProgressMeter {
     if (blob === undefined || blob.isFinished || this.#report === undefined) return;
     const retried = progress.retries !== blob.progress.retries;
     blob.progress = progress;
-    const now = performance.now();
-    if (now - blob.reportedAt < REPORT_EVERY_MS && !retried) return;
-    blob.reportedAt = now;
-    this.#reportLayer(digest, blob, this.#phase);
-    this.#reportSum(this.#phase);
+    const report = () => {
+      stopTimer(blob);
+      blob.reportedAt = performance.now();
+      this.#reportLayer(digest, blob, this.#phase);
+      this.#reportSum(this.#phase);
+    };
+    const leftMs = blob.reportedAt + REPORT_EVERY_MS - performance.now();
+    if (leftMs <= 0 || retried) report();
+    else {
+      blob.timer ??= startTimer(Math.ceil(leftMs), () => {
+        try {
+          report();
+        } catch (error) {
+          this.#thrown = { error };
+        }
+      });
+    }
   }
 
   /** Records that a blob is complete. Later calls for the same blob do nothing. */
   finish({ digest }: Pick<Descriptor, "digest">, progress: BlobProgress): void {
     const blob = this.#blobs.get(digest);
     if (blob === undefined || blob.isFinished) return;
+    stopTimer(blob);
     blob.progress = progress;
     blob.isFinished = true;
     this.#reportLayer(digest, blob, "done");
@@ -122,6 +141,7 @@ export class ProgressMeter {
         // A layer that had been extracted before was not read.
         if (this.#phase === "extract") this.finish({ digest }, this.#progress(blob.total));
       } else if (!blob.isFinished) {
+        stopTimer(blob);
         blob.progress = this.#progress(blob.total);
         blob.isFinished = true;
       }
@@ -155,6 +175,12 @@ export class ProgressMeter {
   }
 
   #send({ kind, ...event }: Omit<ImageProgress, "time" | "reference">): void {
+    if (this.#thrown !== undefined) throw this.#thrown.error;
     this.#report?.({ kind, time: Date.now(), reference: this.#name, ...event });
   }
+}
+
+function stopTimer(blob: Blob | undefined): void {
+  blob?.timer?.[Symbol.dispose]();
+  if (blob !== undefined) blob.timer = undefined;
 }

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { ProgressMeter } from "../../cache/progress_meter.ts";
 import type { ImageProgress } from "../../registry/mod.ts";
 import { buildImage } from "../_support/image.ts";
@@ -33,4 +33,38 @@ Deno.test("ProgressMeter calls an image cached only once it knows its content", 
 
   const totals = events.filter(({ kind }) => kind === "total").map(({ cached }) => cached);
   assertEquals(totals, [false, true]);
+});
+
+Deno.test("ProgressMeter reports the bytes of a burst although no more follow", async () => {
+  const { layers: [layer] } = buildImage({ layers: [tar(file("a"))] });
+  if (layer === undefined) throw new Error("the image has a layer");
+  const { promise, resolve } = Promise.withResolvers<ImageProgress>();
+  const meter = new ProgressMeter("image", { layers: [layer], documents: [] }, (event) => {
+    if (event.kind === "total" && event.bytes === 60) resolve(event);
+  });
+
+  for (const bytes of [0, 30, 60]) {
+    meter.update(layer.descriptor, { bytes, resumed: 0, retries: 0 });
+  }
+
+  assertEquals((await promise).phase, "fetch");
+});
+
+Deno.test("ProgressMeter passes an error of a late report on to the transfer", async () => {
+  const { layers: [layer] } = buildImage({ layers: [tar(file("a"))] });
+  if (layer === undefined) throw new Error("the image has a layer");
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const meter = new ProgressMeter("image", { layers: [layer], documents: [] }, ({ bytes }) => {
+    if (bytes !== 30) return;
+    resolve();
+    throw new Error("from the callback");
+  });
+  const progress = { resumed: 0, retries: 0 };
+  meter.update(layer.descriptor, { ...progress, bytes: 0 });
+  meter.update(layer.descriptor, { ...progress, bytes: 30 });
+
+  await promise;
+
+  const finish = () => meter.finish(layer.descriptor, { ...progress, bytes: 60 });
+  assertThrows(finish, Error, "from the callback");
 });
