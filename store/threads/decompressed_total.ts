@@ -1,4 +1,5 @@
 import { MAX_DECOMPRESSED_BYTES } from "../../layer/compression/decompressor.ts";
+import { checkLimits } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 
 /**
@@ -9,8 +10,13 @@ import { LimitError } from "../../spec/errors.ts";
  */
 export type CountDecompressed = (index: number, bytes: number) => void;
 
-/** Limits the decompressed bytes of the layers of an image together; 0 means no limit. */
+/**
+ * Limits the decompressed bytes of the layers of an image together; 0 means no limit.
+ *
+ * @throws {RangeError} If `maxBytes` is not a number >= 0.
+ */
 export function limitDecompressed(maxBytes: number = MAX_DECOMPRESSED_BYTES): CountDecompressed {
+  checkLimits("decompress", { maxBytes });
   const positions: number[] = [];
   let total = 0;
   return (index, bytes) => {
