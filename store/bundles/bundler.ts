@@ -51,6 +51,7 @@ export interface Bundler {
    * @returns The bundle. Dispose of it after use.
    * @throws {RangeError} If the ID is invalid.
    * @throws {BundleError} If a bundle with this ID exists.
+   * @throws {OciError} If there is no command, or the user does not exist; see `newSpec()`.
    */
   bundle(image: Image, id: string, ...options: readonly SpecOption[]): Promise<Bundle>;
 }

@@ -85,6 +85,7 @@ export class ContentStore {
    * Returns the path of a blob, whether or not it exists.
    *
    * @param digest Digest of the blob.
+   * @throws {UnsupportedDigestError} If the algorithm of the digest is not supported.
    */
   blobPath(digest: Digest): string {
     return this.#blobs.pathOf(digest);
@@ -110,6 +111,7 @@ export class ContentStore {
    * @param signal Aborts the hashing.
    * @returns Whether the store has the blob.
    * @throws {DigestMismatchError} If its bytes do not match its digest.
+   * @throws {UnsupportedDigestError} If the algorithm of the digest is not supported.
    */
   async verify(blob: Expectation, signal?: AbortSignal): Promise<boolean> {
     return await this.#blobs.verify(blob, signal);
@@ -151,6 +153,7 @@ export class ContentStore {
    * @param options Range of the bytes.
    * @returns The stream. Cancel it unless you read it to its end.
    * @throws {Deno.errors.NotFound} If there is no such blob.
+   * @throws {UnsupportedDigestError} If the algorithm of the digest is not supported.
    */
   async openBlob(
     blob: Digest | Expectation,
@@ -191,6 +194,7 @@ export class ContentStore {
    * @throws {DigestMismatchError} If the bytes do not match the descriptor. They are discarded,
    * unless the download merely ended early.
    * @throws {DiskFullError} If the disk is full; the downloaded part is kept.
+   * @throws {UnsupportedDigestError} If the algorithm of the digest is not supported.
    */
   async ingest(
     descriptor: Descriptor,

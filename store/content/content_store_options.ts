@@ -2,7 +2,7 @@
 export interface ContentStoreOptions {
   /**
    * Whether the directory is opened for reading only, such as another user's image layout. Its owner
-   * and permissions then do not matter, and nothing can be stored in it.
+   * and permissions then do not matter, and a write fails with a {@linkcode StoreError}.
    *
    * @default {false}
    */

@@ -219,6 +219,7 @@ export class ImageFiles {
    *
    * @param index Index of the layer; 0 is the base.
    * @returns The layer.
+   * @throws {RangeError} If there is no such layer.
    */
   async layer(index: number): Promise<Layer> {
     const layer = this.#remoteLayer(index);

@@ -46,6 +46,7 @@ export interface ReadImageOptions {
  * @throws {PlatformError} If the index has no image for the platform.
  * @throws {ArtifactError} If the document is not an image.
  * @throws {LimitError} If the image has too many layers or nested indexes.
+ * @throws {SyntaxError} If a document is not a valid manifest, index or config.
  *
  * @example Read an image of a store
  * ```ts

@@ -68,7 +68,8 @@ export async function checkUnpackDirectory(
  * @throws {DigestMismatchError} If the bytes of a layer do not match its descriptor.
  * @throws {DiffIdMismatchError} If the archive of a layer does not match its DiffID.
  * @throws {LimitError} If the image exceeds a limit.
- * @throws {RangeError} If `strip` is not a non-negative integer.
+ * @throws {RangeError} If the name of the directory is empty, `strip` is not a non-negative integer,
+ *   or a limit is not a number >= 0.
  *
  * @example Unpack an image of a store
  * ```ts

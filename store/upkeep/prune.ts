@@ -80,6 +80,7 @@ const DOWNLOAD_GRACE_MS = 3_600_000;
  * @returns What was removed.
  * @throws {StoreError} If a document that a name leads to is damaged, since its references are then
  * unknown.
+ * @throws {RangeError} If `olderThanMs` is not a number >= 0, or `keepLast` not an integer >= 0.
  *
  * @example Free what no name leads to
  * ```ts
