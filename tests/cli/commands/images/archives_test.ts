@@ -248,7 +248,8 @@ Deno.test.each([0, 120].map((pause) => ({ pause })))(
     await Deno.writeFile(dir.join("large.tar.gz"), gzip(ociArchive(LARGE, "h.io/large:1")));
     const onStart = (child: Deno.ChildProcess) => {
       // By 250 ms, it has read its modules.
-      setTimeout(() => kill(child, "SIGKILL"), 250 + pause);
+      const timer = setTimeout(() => kill(child, "SIGKILL"), 250 + pause);
+      child.status.then(() => clearTimeout(timer));
     };
 
     await oci(["load", "large.tar.gz"], { onStart });
