@@ -234,7 +234,8 @@ class BlobReader {
   }
 
   #answered(isPartial: boolean, latencyMs: number): void {
-    if (this.#options.length === undefined) return;
+    const { length, offset } = this.#options;
+    if (length === undefined && offset === 0) return;
     if (!isPartial) this.#end = this.#descriptor.size;
     this.#options.onAnswer?.({ isPartial, latencyMs });
   }

@@ -63,7 +63,7 @@ export interface BlobReadOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called for each retry. */
   readonly onRetry?: ((attempt: BlobRetry) => void) | undefined;
-  /** Called with each answer to a read with a `length`, before its first byte. */
+  /** Called with each answer to a read with an `offset` or a `length`, before its first byte. */
   readonly onAnswer?: ((answer: BlobAnswer) => void) | undefined;
 }
 

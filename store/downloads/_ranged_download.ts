@@ -173,6 +173,8 @@ class RangedDownload implements RangeJob {
     const clock = new RateClock();
     using _measured = this.#pool.measure(clock);
     const answered = ({ isPartial, latencyMs }: BlobAnswer) => {
+      if (offset > 0 && !isPartial) this.#listener.onRepeat();
+      if (length === undefined) return;
       this.#latencyMs = latencyMs;
       this.#awaitsHead = false;
       this.#pool.isUseful = isPartial && !this.#isRefused;

@@ -151,6 +151,11 @@ class BlobDownload {
     this.#report();
   };
 
+  /** The source sends the bytes of an earlier run once more. */
+  readonly #onRepeat = (): void => {
+    this.#resumed = 0;
+  };
+
   /** Fetches missing ranges in parallel if that may help, or if an earlier run has begun to. */
   async #fetchRanges(): Promise<void> {
     const { laterRanges, total, size } = this.#writer;
@@ -162,6 +167,7 @@ class BlobDownload {
     const { downloadRanges } = await import("./_ranged_download.ts");
     await downloadRanges(this.#writer, this.#plan, {
       onRetry: this.#onRetry,
+      onRepeat: this.#onRepeat,
       onBytes: (bytes) => {
         this.#received = bytes;
         this.#report();
@@ -175,6 +181,7 @@ class BlobDownload {
     const { open, signal, follower } = this.#plan;
     writer.dropLaterRanges();
     this.#received = 0;
+    this.#resumed = Math.min(this.#resumed, writer.resumed);
     const stream = await open({
       offset: writer.size,
       reuseMemory: follower === undefined || follower.reusesMemory === true,
@@ -182,6 +189,9 @@ class BlobDownload {
       // The writer verifies the bytes.
       raw: true,
       onRetry: this.#onRetry,
+      onAnswer: ({ isPartial }) => {
+        if (!isPartial) this.#onRepeat();
+      },
       signal,
     });
     await readChunks(stream, (chunk) => {

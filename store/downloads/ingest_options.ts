@@ -81,4 +81,6 @@ export interface RangesListener {
   /** Called with the total number of bytes received. */
   readonly onBytes: (bytes: number) => void;
   readonly onRetry: () => void;
+  /** Called if the source sends the bytes that are present once more. */
+  readonly onRepeat: () => void;
 }

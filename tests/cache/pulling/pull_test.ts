@@ -6,7 +6,12 @@ import {
   assertRejects,
 } from "@std/assert";
 import { NotCachedError, pull } from "../../../cache/mod.ts";
-import { formatReference, RemoteClient, type RemoteClientOptions } from "../../../registry/mod.ts";
+import {
+  formatReference,
+  type ImageProgress,
+  RemoteClient,
+  type RemoteClientOptions,
+} from "../../../registry/mod.ts";
 import { DigestMismatchError, digestOf, LimitError, PlatformError } from "../../../spec/mod.ts";
 import { ContentStore } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
@@ -16,6 +21,7 @@ import {
   extraBytes,
   type Fault,
   faultyRegistry,
+  ignoreRange,
   missingBytes,
   on,
   respond,
@@ -208,6 +214,37 @@ Deno.test.each([
 
   assertEquals(digest, AMD64.descriptor.digest);
 });
+
+for (const connections of [1, 12]) {
+  for (const size of [300_000, 9 * MIB]) {
+    for (const rules of [[], [on("blob", ignoreRange())]]) {
+      const what = `of ${size} bytes over ${connections} connections`;
+      const kind = rules.length > 0 ? "sent once more" : "that are resumed";
+      Deno.test(`pull() counts the bytes ${what} ${kind}`, async () => {
+        await using directory = await makeTempDir();
+        const built = buildImage({ compression: "none", layers: [noise(size, 5)] });
+        const [layer] = built.layers;
+        if (layer === undefined) throw new Error("the image has a layer");
+        const content = new MemoryContent().add("a/b", "1", built);
+        await using registry = faultyRegistry(content, rules);
+        using client = new RemoteClient({ credentials: "none", connections });
+        await Deno.mkdir(directory.join("ingest"));
+        const part = directory.join(`ingest/${layer.descriptor.digest.replace(":", "-")}.part`);
+        await Deno.writeFile(part, layer.bytes.subarray(0, 100_000));
+        let resumed = -1;
+        const onProgress = (event: ImageProgress) => {
+          if (event.kind === "layer") resumed = event.resumed;
+        };
+
+        await pull(`${registry.host}/a/b:1`, {
+          ...{ store: directory.path, platform: PLATFORM, client, onProgress },
+        });
+
+        assertEquals(resumed, rules.length > 0 ? 0 : 100_000);
+      });
+    }
+  }
+}
 
 Deno.test("pull() fetches content from the registry if a mirror serves it corrupt", async () => {
   await using directory = await makeTempDir();
