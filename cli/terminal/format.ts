@@ -87,9 +87,10 @@ export function imageSize(manifest: Manifest): number {
 
 /**
  * A user and a password before a host, as in references and URLs; also a name and a tag before
- * something that is no digest, because that looks the same.
+ * something that is no digest, because that looks the same. A transport such as `oci:` is no user.
  */
-const LOGIN_REGEXP = /(?<=^|[\s"'=:@(]|\/\/)([^\s/@:"'=(]*):([^\s/]*)/g;
+const LOGIN_REGEXP =
+  /(?:(?<=[:@]|\/\/)|(?<=^|[\s"'=(])(?!oci:|(?:oci|docker)-archive:))([^\s/@:"'=(]*):([^\s/]*)/g;
 /**
  * The same with a slash in the password, as in many tokens; but not a path after `oci:`, a port, an
  * IPv6 address, or the scheme of a URL.

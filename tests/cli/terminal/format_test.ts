@@ -73,7 +73,18 @@ Deno.test.each([
   { text: "h.io=http://me@h.io:s3:cr@et@[::1]:5000", shown: "h.io=http://me@h.io:***@[::1]:5000" },
   { text: "a:s3cret@b, c:s3cret@d", shown: "a:***@b, c:***@d" },
   { text: "me:s3cret@shared:5000/a", shown: "me:***@shared:5000/a" },
-  { text: "oci:dir:me:s3cret@h.io/a", shown: "oci:***@h.io/a" },
+  { text: "oci:dir:me:s3cret@h.io/a", shown: "oci:dir:***@h.io/a" },
+  { text: 'read "oci:dir:@x" oci:a@b', shown: 'read "oci:dir:@x" oci:a@b' },
+  {
+    text: "docker-archive:a@b.tar oci-archive:a@b.tar:c",
+    shown: "docker-archive:a@b.tar oci-archive:a@b.tar:c",
+  },
+  { text: "docker-archive:a.tar:me:s3@h.io/a", shown: "docker-archive:a.tar:***@h.io/a" },
+  {
+    text: "http://oci:s3@h.io/a oci:me:s3@[::1]/a",
+    shown: "http://oci:***@h.io/a oci:me:***@[::1]/a",
+  },
+
   { text: 'pull "me:s3/cr/et==@h.io/a:1"', shown: 'pull "me:***@h.io/a:1"' },
   { text: "login me:s3/cret@shared", shown: "login me:***@shared" },
   { text: "h.io=https://me:s3//cr@et@h.io/", shown: "h.io=https://me:***@h.io/" },
