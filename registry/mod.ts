@@ -19,7 +19,8 @@
  * Importing needs no permission. A client needs `--allow-net` for the registry, its token server
  * and redirect targets; `--allow-read` and `--allow-env` to find the credentials of docker and
  * podman; and `--allow-run=docker-credential-NAME` to run a credential helper. Without a
- * credential, access is anonymous. A client trusts the authorities of the system, those in its
+ * credential, access is anonymous. A client trusts the authorities that Deno trusts, which are those
+ * of Mozilla, or with `DENO_TLS_CA_STORE=system` those of the system. It also trusts those in its
  * options, and with {@linkcode CertificateDirectories} those in the `certs.d` of docker and podman.
  *
  * @module

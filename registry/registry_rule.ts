@@ -52,7 +52,7 @@ export interface RegistryHost {
   readonly skipVerify: boolean;
   /** Whether requests name the image's registry in the parameter `ns`, unless it is the host. */
   readonly sendsNamespace: boolean;
-  /** Files with authorities to trust in addition to those of the system, in PEM. */
+  /** Files with authorities to trust in addition to those of Deno, in PEM. */
   readonly caFiles: readonly string[];
   /** Files with client certificates and their keys, in PEM; the first pair is used. */
   readonly clientFiles: readonly { readonly cert: string; readonly key: string }[];

@@ -41,7 +41,7 @@ export interface CertificateDirectoriesOptions {
  * podman, only the first one that contains a directory `HOST:PORT`, or `HOST` for port 443, is
  * used. Docker Hub is `docker.io`. The files in it are:
  *
- * - `*.crt`: authorities to trust in addition to those of the system, in PEM;
+ * - `*.crt`: authorities to trust in addition to those of Deno, in PEM;
  * - `NAME.cert` and `NAME.key`: the client certificate and its private key, in PEM. With several,
  *   the first one by name is used.
  *

@@ -21,7 +21,8 @@ export function define(command: Command): Command {
     )
     .option(
       "--raw",
-      "print the original bytes of the manifest, or of the index of a multi-platform image",
+      "print the original bytes of the manifest; for a multi-platform image without --platform, " +
+        "of the index",
       { conflicts: ["--config", "--json"] },
     )
     .option("--config", "print the original bytes of the config", { conflicts: ["--json"] })
