@@ -4,7 +4,14 @@ import type { RemoteImage, RemoteLayer } from "../spec/image/image.ts";
 import type { Platform } from "../spec/platform.ts";
 import type { Reference } from "./reference.ts";
 
-/** When a pull contacts the registry. */
+/**
+ * When a pull contacts the registry:
+ *
+ * - `"IfNotPresent"`: if the cache lacks the image;
+ * - `"Always"`: always, but fetches the image only if its digest has changed;
+ * - `"Newer"`: like `"Always"`, but uses the cached image if the registry cannot be reached;
+ * - `"Never"`: never, and fails if the cache lacks the image.
+ */
 export type ImagePullPolicy = "Always" | "IfNotPresent" | "Never" | "Newer";
 
 /** Explicit credentials for a registry. */

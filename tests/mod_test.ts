@@ -80,6 +80,16 @@ Deno.test("the tags in the documentation have forms that JSR shows", () => {
   assertEquals(hidden, []);
 });
 
+Deno.test("the members of a union are described in the comment of its type, which JSR shows", async () => {
+  const symbols = [...documented.values()].flat();
+  const files = symbols.flatMap(({ declarations }) => declarations.map(({ location }) => location));
+  const sources = new Set(files.map(({ filename }) => filename));
+
+  for (const source of sources) {
+    assert(!/\*\/\n +\| /.test(await Deno.readTextFile(new URL(source))), source);
+  }
+});
+
 Deno.test("each class and function of an entry point has an example that runs", () => {
   // `documentation_test.ts` runs the examples.
   const hasExample = ({ jsDoc }: Declaration) =>

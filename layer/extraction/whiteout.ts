@@ -7,17 +7,20 @@ const OPAQUE = `${META_PREFIX}.opq`;
 /** Directory of the files that aufs stores for hard links. It is not part of the layer. */
 export const LINK_DIRECTORY: string = `${META_PREFIX}plnk`;
 
-/** Meaning of a name as a whiteout. */
+/**
+ * Meaning of a name as a whiteout:
+ *
+ * - `"none"`: an ordinary entry;
+ * - `"whiteout"`: hides `name` of lower layers in `directory`;
+ * - `"opaque"`: hides everything of lower layers in `directory`;
+ * - `"ignored"`: metadata of aufs, which is not part of the layer;
+ * - `"malformed"`: an invalid whiteout, for `reason`; `escapes` is true for `.` and `..`.
+ */
 export type WhiteoutMark =
-  /** An ordinary entry. */
   | { readonly kind: "none" }
-  /** Hides `name` of lower layers. */
   | { readonly kind: "whiteout"; readonly directory: string; readonly name: string }
-  /** Hides everything of lower layers in `directory`. */
   | { readonly kind: "opaque"; readonly directory: string }
-  /** Metadata of aufs, which is not part of the layer. */
   | { readonly kind: "ignored" }
-  /** An invalid whiteout. `escapes` is true for `.` and `..`. */
   | { readonly kind: "malformed"; readonly reason: string; readonly escapes: boolean };
 
 const NONE: WhiteoutMark = { kind: "none" };

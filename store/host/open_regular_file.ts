@@ -4,7 +4,12 @@ import { StoreError } from "../errors.ts";
 import { ifAny, lstatIfAny, statIfAny } from "./files.ts";
 import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
 
-/** Reason why a file of a store is rejected. */
+/**
+ * Reason why a file of a store is rejected: it is a symlink (`"symlink"`), a directory
+ * (`"directory"`) or another special file (`"special"`), belongs to another user (`"owner"`), others
+ * can write to it (`"writable"`), it has several names (`"hard-link"`), it keeps changing
+ * (`"changing"`), it is not JSON (`"syntax"`), or its JSON has an unexpected structure (`"shape"`).
+ */
 export type FileFault =
   | "symlink"
   | "directory"

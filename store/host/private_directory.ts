@@ -3,7 +3,11 @@ import { StoreError } from "../errors.ts";
 import { lstatIfAny, statIfAny } from "./files.ts";
 import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
 
-/** Reason why the directory of a store, or a directory in it, is not trusted. */
+/**
+ * Reason why the directory of a store, or a directory in it, is not trusted: it is a symlink
+ * (`"symlink"`) or one that leads nowhere (`"dangling"`), is not a directory (`"not-directory"`),
+ * belongs to another user (`"owner"`), or others can write to it (`"writable"`).
+ */
 export type DirectoryFault = "symlink" | "dangling" | "not-directory" | "owner" | "writable";
 
 /** Options for {@linkcode UntrustedStoreError}. */

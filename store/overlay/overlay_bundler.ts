@@ -27,11 +27,14 @@ import type { OverlayMounter } from "./overlay_mounter.ts";
 /** Name of a bundle's directory for the files that a container writes. */
 const SCRATCH = "scratch";
 
-/** Location of the files that a container writes. */
+/**
+ * Location of the files that a container writes:
+ *
+ * - `"tmpfs"`: in memory, up to `sizeBytes`; by default, half of the machine's memory;
+ * - `"disk"`: in the directory of the bundle, whose file system must support upper directories.
+ */
 export type OverlayUpperPlace =
-  /** In memory, up to `sizeBytes`; by default, half of the machine's memory. */
   | { readonly kind: "tmpfs"; readonly sizeBytes?: number }
-  /** In the directory of the bundle, whose file system must support upper directories. */
   | { readonly kind: "disk" };
 
 /** Options for {@linkcode OverlayBundler}. */

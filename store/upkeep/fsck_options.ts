@@ -1,22 +1,26 @@
 import type { ContentSource } from "../../spec/image/content.ts";
 
-/** Kind of a {@linkcode Finding}. */
+/**
+ * Kind of a {@linkcode Finding}:
+ *
+ * - `"version"`: `oci-layout` is missing, cannot be read or has no version;
+ * - `"index"`: `index.json` is missing or cannot be read;
+ * - `"entry"`: an entry of `index.json`, or another descriptor, has the wrong size or type for its
+ *   blob;
+ * - `"corrupt"`: a blob does not match its digest;
+ * - `"missing"`: a name leads to a blob that the store lacks;
+ * - `"incomplete"`: a name leads to an index, and the store has none of its platforms;
+ * - `"stray"`: a file among the blobs is not a blob;
+ * - `"layer"`: an extracted layer, or an index of the entries of a layer, is incomplete or damaged.
+ */
 export type FindingKind =
-  /** `oci-layout` is missing, cannot be read or has no version. */
   | "version"
-  /** `index.json` is missing or cannot be read. */
   | "index"
-  /** An entry of `index.json`, or another descriptor, has the wrong size or type for its blob. */
   | "entry"
-  /** A blob does not match its digest. */
   | "corrupt"
-  /** A name leads to a blob that the store lacks. */
   | "missing"
-  /** A name leads to an index, and the store has none of its platforms. */
   | "incomplete"
-  /** A file among the blobs is not a blob. */
   | "stray"
-  /** An extracted layer, or an index of the entries of a layer, is incomplete or damaged. */
   | "layer";
 
 /** Damage that {@linkcode fsck} found. */
