@@ -135,7 +135,7 @@ export async function copyBetween(
   const platforms = platformsOf(options);
   // Query both sides at the same time.
   const current = lookUpName(target, signal);
-  const { root, successors } = await chooseContent(source, target, platforms, options);
+  const { root, successors, isPart } = await chooseContent(source, target, platforms, options);
   checkDigest(target, root, source.label);
   const meter = new CopyMeter(target.label, options.onProgress);
   const goal = dryRun ? dryTarget(target) : target;
@@ -152,7 +152,7 @@ export async function copyBetween(
   await goal.commit?.();
   meter.end();
   const { mediaType, digest, size } = stored;
-  return { target: target.label, descriptor: { mediaType, digest, size }, ...meter.sum };
+  return { target: target.label, descriptor: { mediaType, digest, size }, isPart, ...meter.sum };
 }
 
 /** Returns the platforms to copy. An empty list means all of them. */
@@ -185,20 +185,24 @@ async function chooseContent(
   target: CopyTarget,
   platforms: readonly Platform[],
   { sparse = false, successors, signal }: CopyOptions,
-): Promise<Pick<CopyGraphOptions, "successors"> & { readonly root: Descriptor }> {
+): Promise<
+  Pick<CopyGraphOptions, "successors"> & Pick<CopiedImage, "isPart"> & { readonly root: Descriptor }
+> {
   const { content, label } = source;
   const found = await source.root({ signal });
   const isIndex = isIndexMediaType(found.mediaType);
   const [first = target.isForOnePlatform && isIndex ? hostPlatform() : undefined] = platforms;
-  if (first === undefined) return { root: found, successors };
+  if (first === undefined) return { root: found, successors, isPart: false };
   const choice = await import("../../store/moving/choose_platforms.ts");
   const how = { label, signal };
   if (!sparse || !isIndex) {
-    return { root: await choice.chooseManifest(content, found, first, how), successors };
+    const root = await choice.chooseManifest(content, found, first, how);
+    return { root, successors, isPart: root.digest !== found.digest };
   }
   const keep = choice.keepPlatforms(content, found, platforms, how);
   return {
     root: found,
+    isPart: false,
     successors: async (node, all) => {
       const kept = await keep(node, all);
       return await successors?.(node, kept) ?? kept;

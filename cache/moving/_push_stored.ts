@@ -54,7 +54,8 @@ export async function pushStored(
     : { ...source, root: () => Promise.resolve(part.descriptor) };
   const platforms = part === undefined ? options.platforms : undefined;
   const copied = await copyBetween(chosen, goal, { ...options, platforms });
-  return { ...copied, partialPlatform: part && formatPlatform(part.platform) };
+  if (part === undefined) return { ...copied, partialPlatform: undefined };
+  return { ...copied, isPart: true, partialPlatform: formatPlatform(part.platform) };
 }
 
 /** Verifies that the store has a signature of a stored document. */

@@ -79,6 +79,8 @@ export interface CopiedImage {
   readonly target: string;
   /** Descriptor of the copied index or manifest. */
   readonly descriptor: Descriptor;
+  /** Whether only the manifest of one platform was copied, and not the index that lists it. */
+  readonly isPart: boolean;
   /** Number of bytes sent to the target, or to be sent with `dryRun`. */
   readonly bytes: number;
   /** Number of documents and blobs that were sent to the target or mounted there. */

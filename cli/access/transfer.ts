@@ -14,7 +14,7 @@ import { isRepository, pinned } from "./references.ts";
 type Transferred = CopiedImage & Partial<PushedImage>;
 
 /** JSON form of a transfer. */
-export interface TransferResult extends Omit<CopiedImage, "descriptor"> {
+export interface TransferResult extends Omit<CopiedImage, "descriptor" | "isPart"> {
   readonly source: string;
   readonly digest: string;
   readonly mediaType: string;
@@ -83,7 +83,7 @@ export async function runTransfer(
   to: ImageLocation,
   transfer: (onProgress: NonNullable<CopyOptions["onProgress"]>) => Promise<Transferred>,
 ): Promise<Transferred & { readonly result: TransferResult }> {
-  const { dryRun, json } = session.options<TransferOptions>();
+  const { dryRun, json, platforms = [] } = session.options<TransferOptions>();
   const isStdout = isPipe(to);
   if (isStdout) refuseTerminal();
   let done: Transferred;
@@ -94,6 +94,10 @@ export async function runTransfer(
   const { target, descriptor: { digest, mediaType }, bytes, copied, skipped } = done;
   if (dryRun) {
     session.note(`would copy ${copied} blobs and manifests, ${formatBytes(bytes)}, to ${target}`);
+  }
+  const isNoted = platforms.length > 0 || done.partialPlatform !== undefined;
+  if (to.transport === "docker-archive" && done.isPart && !isNoted) {
+    session.note(`copied only the manifest ${digest} of the multi-platform image ${source}`);
   }
   if (!json && !isStdout) await session.output.lines([pinned(target, digest)]);
   return { ...done, result: { source, target, digest, mediaType, bytes, copied, skipped } };

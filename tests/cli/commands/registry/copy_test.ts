@@ -82,12 +82,18 @@ Deno.test("oci copy --platform copies one platform, and with --sparse the index 
     ...["copy", "--platform=linux/s390x", `--platform=${HOST}`, `${app}:1`, `${registry.host}/c:1`],
   );
   const single = await scene.oci("copy", "--all-platforms", `${app}:1`, "docker-archive:a.tar");
+  const archive = `docker-archive:${scene.directory.join("b.tar")}`;
+  const noted = await scene.oci("copy", "--progress=none", `${app}:1`, archive);
 
   assertEquals([one.code, sparse.code, several.code, single.code], [0, 0, 2, 2]);
   assertEquals(await scene.digest("a", "1"), OTHER.descriptor.digest);
   assertEquals(await scene.digest("b", "1"), INDEX.descriptor.digest);
   assertEquals(await scene.digest("b", HERE.descriptor.digest), undefined);
   assertMatch(several.stderr, /needs its index\. Add "--sparse"/);
+  assertEquals(
+    noted.stderr,
+    `oci: copied only the manifest ${HERE.descriptor.digest} of the multi-platform image ${app}:1\n`,
+  );
   assertMatch(single.stderr, /a docker-archive contains one\. Write an "oci-archive:"/);
 });
 
