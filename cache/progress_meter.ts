@@ -27,8 +27,11 @@ export interface MeteredContent {
   readonly documents: readonly { readonly descriptor: Descriptor }[];
 }
 
-/** Adds up the progress of an image's blobs. Reports the progress of each layer and the total. */
-export class ProgressMeter {
+/**
+ * Adds up the progress of an image's blobs. Reports the progress of each layer and the total.
+ * Disposing of it ends the reports, as after a failure.
+ */
+export class ProgressMeter implements Disposable {
   readonly #name: string;
   readonly #report: ((progress: ImageProgress) => void) | undefined;
   readonly #phase: "fetch" | "extract";
@@ -147,6 +150,11 @@ export class ProgressMeter {
       }
     }
     this.#reportSum("done");
+  }
+
+  [Symbol.dispose](): void {
+    for (const blob of this.#blobs.values()) stopTimer(blob);
+    this.#blobs.clear();
   }
 
   #progress(bytes: number): BlobProgress {

@@ -137,7 +137,7 @@ export async function copyBetween(
   const current = lookUpName(target, signal);
   const { root, successors, isPart } = await chooseContent(source, target, platforms, options);
   checkDigest(target, root, source.label);
-  const meter = new CopyMeter(target.label, options.onProgress);
+  using meter = new CopyMeter(target.label, options.onProgress);
   const goal = dryRun ? dryTarget(target) : target;
   const graphOptions: CopyGraphOptions = {
     ...options,

@@ -5,8 +5,11 @@ import type { CopyProgress } from "../../store/moving/copy_options.ts";
 import { ProgressMeter } from "../progress_meter.ts";
 import type { CopiedImage } from "./moving_options.ts";
 
-/** Adds up the progress of a copy, and reports it like the progress of a pull. */
-export class CopyMeter {
+/**
+ * Adds up the progress of a copy, and reports it like the progress of a pull. Disposing of it ends
+ * the reports.
+ */
+export class CopyMeter implements Disposable {
   readonly #meter: ProgressMeter;
   readonly #retries = new Map<string, number>();
   /** Documents and blobs that were not sent, and why. */
@@ -70,5 +73,9 @@ export class CopyMeter {
   /** Reports that the copy is complete. */
   end(): void {
     this.#meter.end();
+  }
+
+  [Symbol.dispose](): void {
+    this.#meter[Symbol.dispose]();
   }
 }

@@ -10,6 +10,7 @@ export async function loadImages(
   { store: directory = storeDirectory(), onWait, onProgress, ...options }: LoadOptions,
 ): Promise<readonly LoadedImage[]> {
   const store = await ContentStore.open(directory, { onWait });
+  using meters = new DisposableStack();
   let meter: CopyMeter | undefined;
   const loaded = await loadArchive(store, path, {
     ...options,
@@ -26,7 +27,9 @@ export async function loadImages(
         cached: false,
       });
     },
-    onProgress: (progress) => (meter ??= new CopyMeter(path, onProgress)).add(progress),
+    onProgress: (progress) => {
+      (meter ??= meters.use(new CopyMeter(path, onProgress))).add(progress);
+    },
   });
   meter?.end();
   return loaded;

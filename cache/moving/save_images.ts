@@ -35,11 +35,14 @@ export async function saveImages(
   path: string,
   { platform, onProgress, ...options }: Omit<SaveOptions, "store" | "onWait">,
 ): Promise<readonly SavedImage[]> {
+  using meters = new DisposableStack();
   let meter: CopyMeter | undefined;
   const saved = await saveArchive(store, images, path, {
     ...options,
     platform: platform === undefined ? undefined : toPlatform(platform),
-    onProgress: (progress) => (meter ??= new CopyMeter(path, onProgress)).add(progress),
+    onProgress: (progress) => {
+      (meter ??= meters.use(new CopyMeter(path, onProgress))).add(progress);
+    },
   });
   meter?.end();
   return saved;

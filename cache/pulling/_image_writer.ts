@@ -26,7 +26,7 @@ export class ImageWriter {
     const layers = [...new Map(image.layers.map((layer) => [layer.descriptor.digest, layer]))
       .values()].sort((a, b) => b.descriptor.size - a.descriptor.size);
     const documents = [config, manifest, ...indexes.toReversed()];
-    const meter = new ProgressMeter(name, { layers, documents }, onProgress);
+    using meter = new ProgressMeter(name, { layers, documents }, onProgress);
     await this.#writeLayers(layers, meter, signal);
     for (const { descriptor, bytes } of documents) {
       signal?.throwIfAborted();

@@ -90,7 +90,8 @@ export async function pullForUse<T>(
   const blobsOf = ({ isCached, image }: FoundImage) => isCached ? blobsOfImage(image) : [];
   using held = await findHeld(source.store, find, blobsOf, options.signal, first);
   const { found } = held;
-  meter = await openMeter(found, source);
+  using opened = await openMeter(found, source);
+  meter = opened;
   let image: Image | undefined;
   const listener = listenerOf(meter, found.isCached);
   const result = await use(found.image, listener, async () => {

@@ -34,6 +34,7 @@ export function showLayers(session: Session, name: string): LayerProgress {
     async [Symbol.asyncDispose]() {
       if (isOver) return;
       isOver = true;
+      meter?.[Symbol.dispose]();
       await shown[Symbol.asyncDispose]();
     },
   };

@@ -68,3 +68,30 @@ Deno.test("ProgressMeter passes an error of a late report on to the transfer", a
   const finish = () => meter.finish(layer.descriptor, { ...progress, bytes: 60 });
   assertThrows(finish, Error, "from the callback");
 });
+
+Deno.test("ProgressMeter reports nothing once it is disposed of", async () => {
+  const { layers: [layer] } = buildImage({ layers: [tar(file("a"))] });
+  if (layer === undefined) throw new Error("the image has a layer");
+  const events: (number | undefined)[] = [];
+  const start = () => {
+    return new ProgressMeter("image", { layers: [layer], documents: [] }, ({ bytes }) => {
+      events.push(bytes);
+      if (bytes === 60) resolve();
+    });
+  };
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const update = (meter: ProgressMeter, bytes: number) => {
+    meter.update(layer.descriptor, { bytes, resumed: 0, retries: 0 });
+  };
+
+  {
+    using meter = start();
+    for (const bytes of [10, 20]) update(meter, bytes);
+  }
+  using later = start();
+  for (const bytes of [50, 60]) update(later, bytes);
+  // A timer that began before this one has passed, too.
+  await promise;
+
+  assertEquals(events.includes(20), false);
+});
