@@ -64,15 +64,12 @@ export function addCommonOptions(command: Command): Command {
     .option(flags("-h", "--help"), "show this help");
 }
 
-/** The default of most `--platform` options. */
-const HOST = "this machine's";
-
 /** The options of commands that reach a registry, each with its feature. */
 const REGISTRY_OPTIONS: readonly (readonly [RegistryFeature, ...OptionArguments])[] = [
   [
     "platform",
     "--platform <os/arch>",
-    `platform, such as linux/arm64 or linux/arm/v7 (default: ${HOST})`,
+    "platform, such as linux/arm64 or linux/arm/v7 (default: this machine's)",
     { parse: checkPlatform, examples: PLATFORMS },
   ],
   ["check", "--strict-platform", "refuse an image that is only for another platform"],
@@ -193,17 +190,17 @@ export const VERIFYING: readonly RegistryFeature[] = [...PULLING, "check", "veri
  * Adds the options of some features.
  *
  * @param loginFlag Flag of the user to log in as, if not `--user`.
- * @param defaultPlatform Default of `--platform`, in words.
+ * @param otherDefault The usual text of a default, and the text for this command.
  */
 export function addOptions(
   command: Command,
   features: readonly RegistryFeature[],
   loginFlag = "--user",
-  defaultPlatform: string = HOST,
+  otherDefault: readonly [usual: string, other: string] = ["", ""],
 ): Command {
   for (const [feature, flags, description, settings] of REGISTRY_OPTIONS) {
     if (!features.includes(feature)) continue;
-    const text = description.replace(HOST, defaultPlatform);
+    const text = description.replace(...otherDefault);
     command.option(flags.replace("--user", loginFlag), text, settings);
   }
   return command;
@@ -217,17 +214,17 @@ interface RegistryOptionSettings {
    */
   readonly features?: readonly RegistryFeature[] | undefined;
   readonly loginFlag?: string | undefined;
-  /** Default of `--platform`, in words, if not this machine's. */
-  readonly defaultPlatform?: string | undefined;
+  /** The usual text of a default in a description, and the text for this command. */
+  readonly otherDefault?: readonly [usual: string, other: string] | undefined;
 }
 
 /** Adds the options of a command that reaches a registry. */
 export function addRegistryOptions(
   command: Command,
-  { features = PULLING, loginFlag, defaultPlatform }: RegistryOptionSettings = {},
+  { features = PULLING, loginFlag, otherDefault }: RegistryOptionSettings = {},
 ): Command {
   const all = ["login", "token", "authfile", ...CONNECTING, ...features] as const;
-  return addOptions(command.group(REGISTRY_GROUP), all, loginFlag, defaultPlatform);
+  return addOptions(command.group(REGISTRY_GROUP), all, loginFlag, otherDefault);
 }
 
 /** Adds the options of a command that is mainly about a login. */

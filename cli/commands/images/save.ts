@@ -41,7 +41,7 @@ export function define(command: Command): Command {
         "The file appears when it is complete. A docker-archive contains one platform of each image.",
     );
   return addRegistryOptions(described, {
-    defaultPlatform: "all if the store has them and the format allows, else this machine's",
+    otherDefault: ["this", "all if the store has them and the format allows, else this"],
   }).notes(`
 Examples:
   oci save alpine:3.20 -o alpine.tar

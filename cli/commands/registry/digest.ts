@@ -16,7 +16,7 @@ export function define(command: Command): Command {
     );
   return addRegistryOptions(described, {
     features: ["platform", "mirror"],
-    defaultPlatform: "the index of all",
+    otherDefault: ["this machine's", "the index of all"],
   }).notes(`
 Examples:
   oci digest alpine:3.20

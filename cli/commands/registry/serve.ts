@@ -68,9 +68,11 @@ export function define(command: Command): Command {
       "--htpasswd <file>",
       "require a login as one of the users in this file (bcrypt hashes)",
     );
-  return addRegistryOptions(described, { features: ["mirror"] }).notes(`
-The options for registries apply to the registry of --proxy. There, --retries defaults to 2, because
-the clients of the proxy retry as well.
+  return addRegistryOptions(described, {
+    features: ["mirror"],
+    otherDefault: ["default: 8", "default: 2"],
+  }).notes(`
+The options for registries apply to the registry of --proxy. The clients of the proxy retry as well.
 
 Examples:
   oci serve
