@@ -60,6 +60,8 @@ export async function pushArtifact(
  * @returns The pulled artifact.
  * @throws {SyntaxError} If `reference` is invalid.
  * @throws {NotCachedError} If the policy is `Never` and the artifact is not in the store.
+ * @throws {StoreError} If a layout does not exist, or does not have the artifact.
+ * @throws {ArchiveError} If an archive does not exist, is damaged, or does not have the artifact.
  * @throws {DigestMismatchError} If content does not match its digest.
  * @throws {SignatureError} If the artifact lacks a signature that `verify` requires.
  * @throws {RegistryError} If the registry refuses the request.

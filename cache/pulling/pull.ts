@@ -37,6 +37,8 @@ export interface PulledImage extends Image {
  * @returns The complete image.
  * @throws {SyntaxError} If `reference` is invalid.
  * @throws {NotCachedError} If the policy is `Never` and the store does not have the image.
+ * @throws {StoreError} If a layout does not exist, or does not have the image.
+ * @throws {ArchiveError} If an archive does not exist, is damaged, or does not have the image.
  * @throws {PlatformError} If the image does not support the platform.
  * @throws {ArtifactError} If the reference leads to an artifact.
  * @throws {DigestMismatchError} If content does not match its digest.
