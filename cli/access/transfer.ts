@@ -97,7 +97,8 @@ export async function runTransfer(
   }
   const isNoted = platforms.length > 0 || done.partialPlatform !== undefined;
   if (to.transport === "docker-archive" && done.isPart && !isNoted) {
-    session.note(`copied only the manifest ${digest} of the multi-platform image ${source}`);
+    const verb = dryRun ? "would copy" : "copied";
+    session.note(`${verb} only the manifest ${digest} of the multi-platform image ${source}`);
   }
   if (!json && !isStdout) await session.output.lines([pinned(target, digest)]);
   return { ...done, result: { source, target, digest, mediaType, bytes, copied, skipped } };

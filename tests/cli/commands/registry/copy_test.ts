@@ -83,6 +83,7 @@ Deno.test("oci copy --platform copies one platform, and with --sparse the index 
   );
   const single = await scene.oci("copy", "--all-platforms", `${app}:1`, "docker-archive:a.tar");
   const archive = `docker-archive:${scene.directory.join("b.tar")}`;
+  const planned = await scene.oci("copy", "--dry-run", `${app}:1`, archive);
   const noted = await scene.oci("copy", "--progress=none", `${app}:1`, archive);
 
   assertEquals([one.code, sparse.code, several.code, single.code], [0, 0, 2, 2]);
@@ -94,6 +95,7 @@ Deno.test("oci copy --platform copies one platform, and with --sparse the index 
     noted.stderr,
     `oci: copied only the manifest ${HERE.descriptor.digest} of the multi-platform image ${app}:1\n`,
   );
+  assertMatch(planned.stderr, /^oci: would copy only the manifest sha256:/m);
   assertMatch(single.stderr, /a docker-archive contains one\. Write an "oci-archive:"/);
 });
 
