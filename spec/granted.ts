@@ -3,6 +3,11 @@ export function isGranted(need: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(need).state === "granted";
 }
 
+/** Whether Deno lets only a process with all permissions read or write an absolute path. */
+export function isGuardedPath(path: string): boolean {
+  return /^\/(dev|proc|sys)(\/|$)/.test(path);
+}
+
 /** Reads an environment variable; returns `undefined` if it is not set or not readable. */
 export type EnvironmentReader = (name: string) => string | undefined;
 

@@ -1,4 +1,4 @@
-import { isGranted } from "../../spec/granted.ts";
+import { isGranted, isGuardedPath } from "../../spec/granted.ts";
 import { dirname, join, resolve } from "../../spec/paths.ts";
 
 /** Kinds of permissions, in the order in which the flags are printed. */
@@ -6,9 +6,6 @@ const KINDS = ["net", "read", "write", "env", "run", "sys", "ffi"] as const;
 
 /** A kind of permission, the KIND of `--allow-KIND`. */
 export type GrantKind = typeof KINDS[number];
-
-/** Paths that Deno lets only processes with all permissions read or write. */
-const GUARDED = /^\/(dev|proc|sys)(\/|$)/;
 
 export class Grants {
   readonly #values = new Map<GrantKind, Set<string>>(KINDS.map((kind) => [kind, new Set()]));
@@ -37,7 +34,7 @@ export class Grants {
       return [kind, isPath ? new Set([...values].flatMap(withTarget)) : values] as const;
     }));
     const paths = [...granted.get("read") ?? [], ...granted.get("write") ?? []];
-    if (paths.some((path) => GUARDED.test(absolute(path)))) return ["--allow-all"];
+    if (paths.some((path) => isGuardedPath(absolute(path)))) return ["--allow-all"];
     return KINDS.flatMap((kind) => {
       const values = [...granted.get(kind) ?? []];
       // Deno cannot escape a comma in a list, so grant the whole kind.

@@ -1,5 +1,6 @@
 import { describeError, errorCode, isDiskFull, systemCause } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
+import { isGuardedPath } from "../../spec/granted.ts";
 
 /**
  * Describes the cause of a system error, for use in another message. Deno's own text would repeat
@@ -56,6 +57,7 @@ export function missingPermission({ message }: Deno.errors.NotCapable): MissingP
     /^(.*?), run again with the --allow-([a-z-]+) flag/s.exec(message) ?? [];
   if (kind === undefined) return { problem, flag: undefined };
   const [, value] = /access to "([^"]+)"$/.exec(problem) ?? [];
+  if (isGuardedPath(value ?? "")) return { problem, flag: "--allow-all" };
   // A command needs more than a single path, so the flag has no value.
   const isWhole = value === undefined || ["all", "ffi", "read", "write"].includes(kind);
   return { problem, flag: isWhole ? `--allow-${kind}` : `--allow-${kind}=${value}` };

@@ -50,6 +50,16 @@ Deno.test.each([
     exitCode: 1,
   },
   {
+    name: "that Deno guards a path",
+    error: new Deno.errors.NotCapable(
+      'Requires read access to "/dev/shm/s", run again with the --allow-read flag',
+    ),
+    line: 'Requires read access to "/dev/shm/s". ' +
+      'Grant --allow-all, or all that it needs: "oci permissions pull a.io/b:1" prints it',
+    code: "permission",
+    exitCode: 1,
+  },
+  {
     name: "what to do about a read-only disk",
     error: Object.assign(new Error("Read-only file system"), { code: "EROFS" }),
     line: "Read-only file system. Choose a writable place; for the store, use --store",
