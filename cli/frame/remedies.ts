@@ -175,6 +175,11 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
       ? 'Pull it first with "oci pull --platform"'
       : 'Pull the others first with "oci pull --all-platforms"';
   },
+  "missing-content": ({ option, advice }) => {
+    return option === "foreignLayers"
+      ? 'Copy the image into it again with "oci copy --copy-foreign"'
+      : advice;
+  },
   "store-place": (error) => {
     const isRefused = error.cause instanceof Deno.errors.NotCapable;
     return isRefused && error instanceof StoreDirectoryError

@@ -3,7 +3,7 @@ import type { ImageClient, ImageClientOptions } from "../../registry/image_clien
 import type { LayoutLocation } from "../../registry/image_location.ts";
 import { formatReference, isTag, type Reference } from "../../registry/reference.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { type Descriptor, isForeignLayer } from "../../spec/image/descriptor.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import {
   type Index,
@@ -166,7 +166,12 @@ export class LayoutClient implements ImageClient {
     checkPlatform(name, image.platform, platform, options);
     checkTimes(name, image.config.value, options.onWarning);
     for (const { descriptor } of image.layers) {
-      if (!await this.collection.has(descriptor.digest)) fail(descriptor.digest);
+      if (await this.collection.has(descriptor.digest)) continue;
+      if (!isForeignLayer(descriptor)) fail(descriptor.digest);
+      this.#failMissing(reference, descriptor.digest, {
+        advice: "Copy the image into it again with its nondistributable layers",
+        option: "foreignLayers",
+      });
     }
     return image;
   }
@@ -189,12 +194,18 @@ export class LayoutClient implements ImageClient {
     return bytes ?? this.#failMissing(reference, digest);
   }
 
-  #failMissing(reference: Reference, digest: Digest): never {
+  #failMissing(
+    reference: Reference,
+    digest: Digest,
+    facts: { readonly advice: string; readonly option?: string } = {
+      advice: "Copy the image into it again",
+    },
+  ): never {
     const { path } = this.collection;
     throw new StoreError(`it does not have ${digest} as a file`, path, {
       code: "missing-content",
       action: `read "${formatReference(reference)}" from "${path}"`,
-      advice: "Copy the image into it again",
+      ...facts,
     });
   }
 

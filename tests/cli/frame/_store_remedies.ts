@@ -30,6 +30,10 @@ export const STORE_REMEDIES: readonly RemedyRow[] = [
   { error: facts("not-in-store"), line: 'it is so. Pull it first with "oci pull"' },
   explained("partly-in-store", 'Pull the others first with "oci pull --all-platforms"'),
   explained("missing-content", "Pull the image again", { isAdvice: true }),
+  {
+    error: Object.assign(facts("missing-content"), { option: "foreignLayers" }),
+    line: 'cannot do x: it is so. Copy the image into it again with "oci copy --copy-foreign"',
+  },
   explained("no-image", "Check the path and the name after it", { isAdvice: true }),
   {
     error: new StoreDirectoryError(["HOME"], "HOME is not set"),

@@ -5,6 +5,7 @@ import { formatReference } from "../../../registry/mod.ts";
 import { present } from "../../../spec/json.ts";
 import {
   DigestMismatchError,
+  digestOf,
   DOCKER_MANIFEST,
   OCI_INDEX,
   OCI_MANIFEST,
@@ -32,6 +33,30 @@ Deno.test.each([
 
   assertEquals(image.digest, INDEX.descriptor.digest);
   assertEquals(image.manifest.bytes, ARM64.bytes);
+});
+
+Deno.test("LayoutClient says that a layout lacks a nondistributable layer", async () => {
+  const { layers: [layer], ...rest } = buildImage({ layers: [noise(1_000, 3)] });
+  if (layer === undefined) throw new Error("the image has a layer");
+  const foreign = {
+    ...layer.descriptor,
+    mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+    urls: ["https://127.0.0.1:1/layer"],
+  };
+  const manifest = { ...JSON.parse(new TextDecoder().decode(rest.bytes)), layers: [foreign] };
+  const bytes = new TextEncoder().encode(JSON.stringify(manifest));
+  await using layout = await makeTempDir();
+  const store = await ContentStore.open(layout.path);
+  const { mediaType } = rest.descriptor;
+  const descriptor = { mediaType, digest: digestOf(bytes), size: bytes.length };
+  await store.putBytes(rest.config.descriptor, rest.config.bytes);
+  await store.putBytes(descriptor, bytes);
+  await store.tag("a.io/b:1", descriptor);
+  const client = await LayoutClient.open({ path: layout.path });
+
+  const error = await assertRejects(() => client.image(client.reference), StoreError);
+
+  assertEquals([error.code, error.option], ["missing-content", "foreignLayers"]);
 });
 
 Deno.test("LayoutClient finds the digest of an index or of a manifest in it", async () => {
