@@ -26,7 +26,8 @@ export interface TransferResult extends Omit<CopiedImage, "descriptor" | "isPart
  * @throws {UsageError} If they are not.
  */
 export function checkTransferOptions(session: Session, { transport }: ImageLocation): void {
-  const { platforms = [], sparse, allPlatforms } = session.options<TransferOptions>();
+  const { sparse, allPlatforms } = session.options<TransferOptions>();
+  const platforms = platformsOf(session);
   if (allPlatforms && transport === "docker-archive") {
     throw new UsageError(
       '"--all-platforms" needs several platforms, and a docker-archive contains one',
@@ -41,17 +42,21 @@ export function checkTransferOptions(session: Session, { transport }: ImageLocat
   }
 }
 
+function platformsOf(session: Session): readonly string[] {
+  return session.options<TransferOptions>().platforms?.flat() ?? [];
+}
+
 export function transferOptions(
   session: Session,
   client: RemoteClient,
 ): Omit<CopyOptions, "sourceAuth" | "targetAuth"> {
-  const { platforms, sparse, withReferrers, copyForeign, dryRun, jobs } = session.options<
+  const { sparse, withReferrers, copyForeign, dryRun, jobs } = session.options<
     TransferOptions
   >();
   const { signal, warn: onWarning } = session;
   return {
     client,
-    platforms,
+    platforms: platformsOf(session),
     sparse,
     withReferrers,
     foreignLayers: copyForeign ? "copy" : "skip",
@@ -83,7 +88,7 @@ export async function runTransfer(
   to: ImageLocation,
   transfer: (onProgress: NonNullable<CopyOptions["onProgress"]>) => Promise<Transferred>,
 ): Promise<Transferred & { readonly result: TransferResult }> {
-  const { dryRun, json, platforms = [] } = session.options<TransferOptions>();
+  const { dryRun, json } = session.options<TransferOptions>();
   const isStdout = isPipe(to);
   if (isStdout) refuseTerminal();
   let done: Transferred;
@@ -95,7 +100,7 @@ export async function runTransfer(
   if (dryRun) {
     session.note(`would copy ${copied} blobs and manifests, ${formatBytes(bytes)}, to ${target}`);
   }
-  const isNoted = platforms.length > 0 || done.partialPlatform !== undefined;
+  const isNoted = platformsOf(session).length > 0 || done.partialPlatform !== undefined;
   if (to.transport === "docker-archive" && done.isPart && !isNoted) {
     const verb = dryRun ? "would copy" : "copied";
     session.note(`${verb} only the manifest ${digest} of the multi-platform image ${source}`);

@@ -149,9 +149,11 @@ function optionValues(command: Command, uses: readonly Use[]): Record<string, un
 }
 
 function refuseConflict(command: Command, uses: readonly Use[]): void {
-  for (const { option: { long, conflicts = [] } } of uses) {
-    const other = uses.find(({ option }) => conflicts.includes(option.long))?.option;
+  for (const use of uses) {
+    const { long, conflicts = [] } = use.option;
+    const other = uses.find((u) => u !== use && conflicts.includes(u.option.long))?.option;
     if (other === undefined) continue;
+    if (other === use.option) throw misuse(command, `${long} is given twice`, "Leave out one");
     throw misuse(command, `${long} and ${other.long} cannot be combined`, "Leave out one of them");
   }
 }

@@ -70,7 +70,7 @@ const REGISTRY_OPTIONS: readonly (readonly [RegistryFeature, ...OptionArguments]
     "platform",
     "--platform <os/arch>",
     "platform, such as linux/arm64 or linux/arm/v7 (default: this machine's)",
-    { parse: checkPlatform, examples: PLATFORMS },
+    { parse: checkPlatform, examples: PLATFORMS, conflicts: ["--platform"] },
   ],
   ["check", "--strict-platform", "refuse an image that is only for another platform"],
   ["check", "--check-tag", "warn if the tag of NAME:TAG@DIGEST has moved to another digest"],
@@ -238,7 +238,8 @@ export const REGISTRY_GROUP = "Options for registries:";
 
 /** Options of the commands that move images. */
 export interface TransferOptions extends Omit<RegistryOptions, "platform" | "policy"> {
-  readonly platforms?: readonly string[] | undefined;
+  /** The value of each `--platform`, a list. */
+  readonly platforms?: readonly (readonly string[])[] | undefined;
   readonly allPlatforms?: true | undefined;
   readonly sparse?: true | undefined;
   readonly withReferrers?: true | undefined;
@@ -253,10 +254,10 @@ export function addTransferOptions(
   more: readonly RegistryFeature[] = [],
 ): Command {
   command
-    .option("--platform <os/arch>", "copy only this platform (repeatable with --sparse)", {
+    .option("--platform <os/arch>", "copy only this platform (several with --sparse)", {
       key: "platforms",
       repeatable: true,
-      parse: checkPlatform,
+      parse: (text) => text.split(",").map(checkPlatform),
       examples: PLATFORMS,
     })
     .option("--sparse", "keep the index, with the manifests of the given platforms only")

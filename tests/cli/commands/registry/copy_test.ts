@@ -81,6 +81,10 @@ Deno.test("oci copy --platform copies one platform, and with --sparse the index 
   const several = await scene.oci(
     ...["copy", "--platform=linux/s390x", `--platform=${HOST}`, `${app}:1`, `${registry.host}/c:1`],
   );
+  const list = await scene.oci(
+    ...["copy", "--sparse", `--platform=linux/s390x,${HOST}`, `${app}:1`, `${registry.host}/d:1`],
+  );
+  const twice = await scene.oci("pull", `--platform=${HOST}`, "--platform=linux/s390x", `${app}:1`);
   const single = await scene.oci("copy", "--all-platforms", `${app}:1`, "docker-archive:a.tar");
   const archive = `docker-archive:${scene.directory.join("b.tar")}`;
   const planned = await scene.oci("copy", "--dry-run", `${app}:1`, archive);
@@ -90,6 +94,11 @@ Deno.test("oci copy --platform copies one platform, and with --sparse the index 
   assertEquals(await scene.digest("a", "1"), OTHER.descriptor.digest);
   assertEquals(await scene.digest("b", "1"), INDEX.descriptor.digest);
   assertEquals(await scene.digest("b", HERE.descriptor.digest), undefined);
+  assertEquals([list.code, await scene.digest("d", "1")], [0, INDEX.descriptor.digest]);
+  assertEquals(await scene.digest("d", HERE.descriptor.digest), HERE.descriptor.digest);
+  assertEquals(await scene.digest("d", OTHER.descriptor.digest), OTHER.descriptor.digest);
+  assertEquals(twice.code, 2);
+  assertMatch(twice.stderr, /--platform is given twice\. Leave out one/);
   assertMatch(several.stderr, /needs its index\. Add "--sparse"/);
   assertEquals(
     noted.stderr,
