@@ -53,11 +53,11 @@ export class ImageFinder implements Disposable {
     this.#hashes = new LayoutHashCache(store);
   }
 
-  /** Creates a finder from the options. The caller disposes of it. */
-  static async open(session: Session): Promise<ImageFinder> {
+  /** Creates a finder from the options. The caller disposes of it, and thus of the client. */
+  static async open(session: Session, client?: RemoteClient): Promise<ImageFinder> {
     const store = await openStore(session);
     const options = await imageOptions(session);
-    return new ImageFinder(session, store, await openClient(session), options);
+    return new ImageFinder(session, store, client ?? await openClient(session), options);
   }
 
   /** Finds an image for the requested platform. */

@@ -7,6 +7,7 @@ import type { ImageProgress } from "../../registry/image_client.ts";
 import { type ImageLocation, isArchiveLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
 import { PlatformError } from "../../spec/errors.ts";
+import type { Platform } from "../../spec/platform.ts";
 import type { TrustedSigner } from "../../store/attachments/trusted_signer.ts";
 import type { Image } from "../../store/images/image.ts";
 // Loaded with the command, because each later import takes more than a millisecond.
@@ -21,6 +22,8 @@ import { isInStore, storePath } from "./store.ts";
 export interface Puller extends Disposable {
   /** Finds out which name an image has in the store, and how to pull it. */
   find(source: ImageLocation): Promise<FoundSource>;
+  /** Returns the platforms of a multi-platform image; empty for other images. */
+  platforms(source: ImageLocation): Promise<readonly Platform[]>;
 }
 
 /** An image that can be pulled. */
@@ -95,6 +98,10 @@ export async function openPuller(session: Session): Promise<Puller> {
       // Reading a layout again is cheap. An image in the store itself keeps its name.
       const pullPolicy = isInStore(session, source) ? "Never" : common.pullPolicy ?? "Always";
       return found(source, layout.reference, { ...common, pullPolicy, client: layout });
+    },
+    platforms: async (source) => {
+      const { ImageFinder } = await import("./image_finder.ts");
+      return await (await ImageFinder.open(session, client)).platforms(source);
     },
     [Symbol.dispose]: () => client[Symbol.dispose](),
   };

@@ -4,7 +4,7 @@ import { formatReference, type Reference } from "../../../registry/reference.ts"
 import type { Digest } from "../../../spec/digest.ts";
 import { formatPlatform, type Platform } from "../../../spec/platform.ts";
 import type { Image } from "../../../store/images/image.ts";
-import { type FoundSource, isArtifactError, openPuller } from "../../access/puller.ts";
+import { type FoundSource, isArtifactError, openPuller, type Puller } from "../../access/puller.ts";
 import { pinned, readSource } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
@@ -61,7 +61,7 @@ export async function run(session: Session): Promise<void> {
     const found = await puller.find(source);
     const { reference } = found;
     session.workOn(formatReference(reference));
-    const platforms = allPlatforms ? await platformsOf(session, source) : [undefined];
+    const platforms = allPlatforms ? await platformsOf(puller, source) : [undefined];
     const pulled: PullResult[] = [];
     for (const platform of platforms) {
       try {
@@ -113,12 +113,10 @@ interface PullResult {
 
 /** Returns all platforms to pull: those of the index, or the only one. */
 async function platformsOf(
-  session: Session,
+  puller: Puller,
   source: ImageLocation,
 ): Promise<readonly (Platform | undefined)[]> {
-  const { ImageFinder } = await import("../../access/image_finder.ts");
-  using finder = await ImageFinder.open(session);
-  const platforms = await finder.platforms(source);
+  const platforms = await puller.platforms(source);
   return platforms.length > 0 ? platforms : [undefined];
 }
 

@@ -4,6 +4,7 @@ import {
   faultyRegistry,
   on,
   stall,
+  tokenAuth,
   withHeaders,
   wrongByte,
 } from "../../../_support/faulty_registry.ts";
@@ -130,13 +131,16 @@ Deno.test("oci pull --all-platforms pulls each platform, and an image of one", a
   await using dir = await makeTempDir();
   const [amd64, arm64] = [image("linux/amd64", "base", "a"), image("linux/arm64", "base", "b")];
   const index = buildIndex([amd64, arm64]);
-  await using server = await serveRegistry(
+  const auth = tokenAuth();
+  await using server = faultyRegistry(
     new MemoryContent().add("app", "1", index).add("single", "1", arm64),
+    [on({}, auth.fault)],
   );
   const refs = [`${server.host}/app:1`, `${server.host}/single:1`];
   const env = { OCI_STORE: dir.path };
 
   const text = await runOci(["pull", "-q", "--all-platforms", ...refs], { env });
+  const logins = auth.exchanges.length;
   const listed = await runOci(["images", "--json"], { env });
   const json = await runOci(["pull", "-q", "--all-platforms", "--json", ...refs], { env });
 
@@ -144,6 +148,8 @@ Deno.test("oci pull --all-platforms pulls each platform, and an image of one", a
     0,
     `${refs[0]}@${index.descriptor.digest}\n${refs[1]}@${arm64.descriptor.digest}\n`,
   ]);
+  // One for each repository.
+  assertEquals(logins, 2);
   const complete = JSON.parse(listed.stdout).map(
     ({ platforms }: { platforms: { complete: boolean }[] }) => platforms.map((p) => p.complete),
   );
