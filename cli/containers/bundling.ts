@@ -70,6 +70,8 @@ export async function prepareBundling(
     isTemporary,
     signal,
     onWarning,
+    // Most users without root cannot change it, and "oci doctor" explains it.
+    onFallback: session.options().verbose && session.note,
     jobs,
     uidMap,
     gidMap,

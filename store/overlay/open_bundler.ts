@@ -12,6 +12,8 @@ export interface OpenBundlerOptions extends Omit<OverlayBundlerOptions, "mounter
    * @default {"auto"}
    */
   readonly kind?: "auto" | "overlay" | "uncompressed" | undefined;
+  /** Called with the reason if a better kind does not work. */
+  readonly onFallback?: ((message: string) => void) | undefined;
 }
 
 /**
@@ -19,8 +21,7 @@ export interface OpenBundlerOptions extends Omit<OverlayBundlerOptions, "mounter
  * root of a user namespace; else overlay mounts by fuse-overlayfs, if installed; else extraction.
  *
  * @param store Store of the images.
- * @param options Kind of bundler and callbacks. `onWarning` is called with the reason if a better
- * kind does not work.
+ * @param options Kind of bundler and callbacks.
  * @returns The bundler. With kind `"overlay"` but no overlay support, it fails on use.
  *
  * @example Bundle an image in the best way that works here
@@ -41,19 +42,19 @@ export async function openBundler(
   store: ContentStore,
   options: OpenBundlerOptions = {},
 ): Promise<OverlayBundler | UncompressedBundler> {
-  const { kind = "auto", ...rest } = options;
+  const { kind = "auto", onFallback, ...rest } = options;
   if (kind === "uncompressed") return await openUncompressed(store, rest);
   const waiting = { onWait: store.onWait, signal: options.signal };
   const kernel = await findKernelMounter(store.path, waiting);
   if (typeof kernel !== "string") return new OverlayBundler(store, { ...rest, mounter: kernel });
   const fuse = await findFuseMounter(store.path, waiting);
   if (typeof fuse !== "string") {
-    options.onWarning?.(`using fuse-overlayfs because the kernel cannot mount overlays: ${kernel}`);
+    onFallback?.(`using fuse-overlayfs because the kernel cannot mount overlays: ${kernel}`);
     return new OverlayBundler(store, { ...rest, mounter: fuse });
   }
   if (kind === "overlay") return new OverlayBundler(store, rest);
   const reasons = [...new Set([kernel, fuse])].join("; ");
-  options.onWarning?.(`extracting the layers because overlays cannot be mounted: ${reasons}`);
+  onFallback?.(`extracting the layers because overlays cannot be mounted: ${reasons}`);
   return await openUncompressed(store, rest);
 }
 
