@@ -1,4 +1,5 @@
 import { spareFiles } from "../../layer/linux/spare_files.ts";
+import { checkIntegers } from "../../spec/error_facts.ts";
 
 /** Default number of layers or blobs to transfer at once. */
 export const DEFAULT_JOBS = 6;
@@ -11,10 +12,12 @@ const RESERVED_FILES = 6;
 /**
  * Reduces the number of parallel tasks to what the limit on open files (`ulimit -n`) allows.
  *
- * @param tasks Maximum number of tasks; {@linkcode DEFAULT_JOBS} if absent.
+ * @param jobs Maximum number of tasks; {@linkcode DEFAULT_JOBS} if absent.
  * @returns The number of tasks, at least 1.
+ * @throws {RangeError} If `jobs` is not an integer above 0.
  */
-export function boundByFiles(tasks: number = DEFAULT_JOBS): number {
+export function boundByFiles(jobs: number = DEFAULT_JOBS): number {
+  checkIntegers("work in parallel", { jobs }, 1);
   const bound = Math.floor((spareFiles() - RESERVED_FILES) / FILES_PER_TASK);
-  return Math.max(1, Math.min(tasks, bound));
+  return Math.max(1, Math.min(jobs, bound));
 }

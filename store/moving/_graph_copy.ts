@@ -2,7 +2,6 @@ import { RegistryError } from "../../registry/errors.ts";
 import { Semaphore } from "../../registry/tasks/semaphore.ts";
 import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { checkIntegers } from "../../spec/error_facts.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
 import { childrenOf } from "../../spec/image/children.ts";
 import type {
@@ -22,7 +21,7 @@ import {
 import { isDocumentMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
 import { openBytes, readBytes } from "../../spec/image/read_bytes.ts";
 import { quote } from "../../spec/json.ts";
-import { boundByFiles, DEFAULT_JOBS } from "../host/file_limit.ts";
+import { boundByFiles } from "../host/file_limit.ts";
 import { rewriteDocument } from "./_rewrite_document.ts";
 import type { CopyGraphOptions, CopyNode, CopyProgress, Replacement } from "./copy_options.ts";
 
@@ -53,8 +52,7 @@ export class GraphCopy {
   readonly #subjects: { readonly descriptor: Descriptor; readonly depth: number }[] = [];
 
   constructor(source: ContentSource, target: ContentTarget, options: CopyGraphOptions) {
-    const { jobs = DEFAULT_JOBS, signal } = options;
-    checkIntegers("copy", { jobs }, 1);
+    const { jobs, signal } = options;
     this.#source = source;
     this.#target = target;
     this.#options = options;

@@ -96,7 +96,11 @@ export class OverlayLayerResolver {
   readonly #options: LayerResolverOptions;
   readonly #limit: Semaphore;
 
-  /** Creates a resolver for a store. */
+  /**
+   * Creates a resolver for a store.
+   *
+   * @throws {RangeError} If `jobs` is not an integer above 0.
+   */
   constructor(store: ContentStore, options: LayerResolverOptions) {
     const { jobs = navigator.hardwareConcurrency } = options;
     this.#drafts = new LayerDrafts(resolve(store.path), store.onWait);

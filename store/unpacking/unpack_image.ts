@@ -69,7 +69,7 @@ export async function checkUnpackDirectory(
  * @throws {DiffIdMismatchError} If the archive of a layer does not match its DiffID.
  * @throws {LimitError} If the image exceeds a limit.
  * @throws {RangeError} If the name of the directory is empty, `strip` is not a non-negative integer,
- *   or a limit is not a number >= 0.
+ *   `jobs` is not an integer above 0, or a limit is not a number >= 0.
  *
  * @example Unpack an image of a store
  * ```ts

@@ -1,5 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { fromFileUrl } from "@std/path";
+import { boundByFiles } from "../../../store/host/file_limit.ts";
 import { denoEnvironment, run } from "../../_support/process.ts";
 import { linuxTest } from "../../_support/skip.ts";
 
@@ -30,4 +31,8 @@ linuxTest("boundByFiles() bounds tasks by the limit of open files", async () => 
 
 linuxTest("boundByFiles() does not prompt for access to the limit", async () => {
   assertEquals(await boundWith("40", ["--allow-read", "--no-prompt"]), 6);
+});
+
+Deno.test.each([0, -1, 1.5, NaN, Infinity])("boundByFiles() rejects jobs=%s", (jobs) => {
+  assertThrows(() => boundByFiles(jobs), RangeError, '"jobs" must be an integer >= 1');
 });
