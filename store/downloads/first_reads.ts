@@ -38,14 +38,18 @@ export async function firstReads(
     import("./_ranged_download.ts").catch(() => {});
   }
   if (lstatIfAny(`${store.path}/ingest`) === undefined) (await store.hold())?.[Symbol.dispose]();
+  using claims = new DisposableStack();
   const reads: FirstRead[] = [];
   const first = [...new Map(missing.map((layer) => [layer.descriptor.digest, layer])).values()];
   for (const { descriptor, connections = 1 } of first.slice(0, jobs)) {
     const lock = await claimPart(partPath(store.path, descriptor.digest));
     if (lock === undefined) continue;
+    claims.use(lock);
     // Another process may have stored the blob just before.
     if (isStored(descriptor.digest)) lock[Symbol.dispose]();
     else reads.push({ descriptor, length: firstRangeBytes(descriptor.size, connections), lock });
   }
+  // The reader of the layers now owns the locks.
+  claims.move();
   return reads;
 }

@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import type { UpcomingLayer } from "../../../registry/image_client.ts";
+import type { Digest } from "../../../spec/digest.ts";
 import { firstReads } from "../../../store/downloads/first_reads.ts";
 import { ContentStore } from "../../../store/mod.ts";
 import { buildImage } from "../../_support/image.ts";
@@ -49,4 +50,25 @@ Deno.test("firstReads() passes the lock of a layer on to its download", async ()
 
   assertEquals(status, "fetched");
   assertEquals(await store.has(built.descriptor), true);
+});
+
+Deno.test("firstReads() keeps no lock if it fails", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.join("store"));
+  let looks = 0;
+  const failing = {
+    path: store.path,
+    hold: () => store.hold(),
+    blobPath: (digest: Digest) => {
+      // It looks for each layer, and once more after each lock.
+      if (++looks > LAYERS.length + 1) throw new Error("no more files");
+      return store.blobPath(digest);
+    },
+  };
+
+  await assertRejects(() => firstReads(failing, LAYERS), Error, "no more files");
+  const next = await firstReads(store, LAYERS);
+  for (const { lock } of next) lock?.[Symbol.dispose]();
+
+  assertEquals(digestsOf(next), digestsOf(LAYERS));
 });
