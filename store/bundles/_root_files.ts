@@ -130,7 +130,7 @@ export class RootFiles {
           "components in the targets of symlinks",
           MAX_LINK_LEVELS,
           this.#linkLevels,
-          "the paths of the image's volumes and mounts",
+          "the paths that the container uses",
         );
       }
       return target;
