@@ -1,4 +1,5 @@
 import type { ImageClient, ImageClientOptions } from "../registry/image_client.ts";
+import type { Digest } from "../spec/digest.ts";
 import type { TrustedSigner } from "../store/attachments/trusted_signer.ts";
 
 /** Options for {@linkcode pull}. */
@@ -22,8 +23,16 @@ export interface PullOptions extends ImageClientOptions {
    */
   readonly client?: ImageClient | undefined;
   /**
-   * Whether to warn if the tag of a reference with a digest has moved to another digest. Takes one
-   * request, even for an image in the store, unless the policy is `Never`.
+   * Digest that a tag has resolved to before. The tag is recorded for it, without resolving it again:
+   * pulls of several platforms get those of one index, even if the tag moves in between.
+   *
+   * By default, the digest of the reference, or what its tag resolves to.
+   */
+  readonly digest?: Digest | undefined;
+  /**
+   * Whether to warn if the tag of a reference with a digest has moved to another digest, and not to
+   * an index with that digest. Takes one request, or four for an index, even for an image in the
+   * store, unless the policy is `Never`.
    *
    * @default {false}
    */

@@ -17,21 +17,15 @@ import { type Platform, toPlatform } from "../../spec/platform.ts";
 import type { Image } from "../../store/images/image.ts";
 import type { ResolvingClient } from "../check_tag.ts";
 import { NotCachedError } from "../errors.ts";
+import type { PullOptions } from "../pull_options.ts";
 import type { HashCache } from "./hash_cache.ts";
 import type { ImageCache } from "./image_cache.ts";
 
 export type { ResolvingClient };
 
 /** Options for {@linkcode CachingPuller}. */
-export interface CachingPullerOptions extends ImageClientOptions {
-  /**
-   * Whether to warn if the tag of a reference with a digest has moved to another digest, and not to
-   * an index with that digest. Takes one request, or four for an index, even for an image in the
-   * cache, unless the policy is `Never`.
-   *
-   * @default {false}
-   */
-  readonly checkTag?: boolean | undefined;
+export interface CachingPullerOptions
+  extends ImageClientOptions, Pick<PullOptions, "checkTag" | "digest"> {
   /**
    * Called with each image before its layers are requested, before anything of it is stored, and
    * before it is returned. Throw an error to refuse the image, for example if it is not signed.
@@ -184,6 +178,8 @@ interface PullerParts {
 class ImageLookup {
   readonly #parts: PullerParts;
   readonly #reference: Reference;
+  /** Digest of the image, unless the tag decides. */
+  readonly #digest: Digest | undefined;
   readonly #name: string;
   readonly #options: CachingPullerOptions;
   readonly #policy: ImagePullPolicy;
@@ -191,6 +187,7 @@ class ImageLookup {
   constructor(parts: PullerParts, reference: Reference, options: CachingPullerOptions) {
     this.#parts = parts;
     this.#reference = reference;
+    this.#digest = reference.digest ?? options.digest;
     this.#name = formatReference(reference);
     this.#options = options;
     this.#policy = options.pullPolicy ?? "IfNotPresent";
@@ -216,7 +213,7 @@ class ImageLookup {
       throw new NotCachedError(this.#reference, cached.digest);
     }
     if (cached.state !== "complete") return await finish(await this.#fetch(cached));
-    const isFixed = isOffline || this.#reference.digest !== undefined;
+    const isFixed = isOffline || this.#digest !== undefined;
     if (isFixed || (policy === "IfNotPresent" && this.#isWanted(cached.image))) {
       return await finish(await this.#useCached(cached));
     }
@@ -261,7 +258,7 @@ class ImageLookup {
   async #cached(): Promise<Cached> {
     const isOffline = this.#policy === "Never";
     const recorded = await this.#parts.hashes.hash(this.#reference);
-    const digest = this.#reference.digest ?? recorded;
+    const digest = this.#digest ?? recorded;
     if (digest === undefined) return { state: "absent", digest };
     try {
       const anyPlatform = isOffline && this.#platform === undefined;
@@ -269,11 +266,11 @@ class ImageLookup {
         (anyPlatform ? await this.#parts.images.storedImage?.(digest) : undefined);
       if (image === undefined) return { state: "absent", digest: recorded };
       this.#refuseOther(image);
-      return { state: "complete", digest, image, isRecorded: recorded !== undefined };
+      return { state: "complete", digest, image, isRecorded: recorded === digest };
     } catch (error) {
       if (error instanceof DigestMismatchError) return { state: "corrupt", error };
       // The tag may point to a different index by now.
-      const mayChange = this.#reference.digest === undefined && !isOffline;
+      const mayChange = this.#digest === undefined && !isOffline;
       if (error instanceof PlatformError && mayChange) return { state: "absent", digest: recorded };
       throw error;
     }
@@ -306,10 +303,12 @@ class ImageLookup {
    */
   async #request(): Promise<RemoteImage> {
     const { check, ...options } = this.#options;
+    const digest = this.#digest;
+    const wanted = digest === undefined ? this.#reference : { ...this.#reference, digest };
     const firstReads = check === undefined ? options.firstReads : undefined;
     requested++;
     try {
-      return await this.#parts.client.image(this.#reference, {
+      return await this.#parts.client.image(wanted, {
         ...options,
         firstReads: firstReads && (async (layers) => requested > 1 ? [] : await firstReads(layers)),
       });

@@ -10,6 +10,7 @@ import type {
   LayoutLocation,
 } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
+import type { Digest } from "../../spec/digest.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
@@ -20,6 +21,7 @@ import type { ContentStore } from "../../store/content/content_store.ts";
 import type { LayoutClient } from "../../store/images/layout_client.ts";
 // Loaded with the command, because each later import takes more than a millisecond.
 import "../../store/images/read_image.ts";
+import { isStored } from "../../store/moving/stored_graph.ts";
 import type { Session } from "../frame/session.ts";
 import { imageOptions, openClient } from "./client.ts";
 import { isInStore, openStore } from "./store.ts";
@@ -30,6 +32,16 @@ export interface LocatedImage {
   readonly image: RemoteImage;
   readonly source: "store" | "registry" | "layout" | "archive";
 }
+
+/** The platforms of a multi-platform image. */
+export interface ImagePlatforms {
+  /** Digest of the index or manifest; absent for a layout or an archive. */
+  readonly digest?: Digest | undefined;
+  readonly platforms: readonly Platform[];
+}
+
+/** An index or a manifest, with its digest unless it comes from a layout or an archive. */
+type FoundDocument = Pick<ImagePlatforms, "digest"> & { readonly bytes: Uint8Array };
 
 /** Finds images in the store or the registry, following the pull policy. Stores nothing. */
 export class ImageFinder implements Disposable {
@@ -86,11 +98,30 @@ export class ImageFinder implements Disposable {
 
   /** Reads the bytes of the index or manifest; with `--platform`, of that platform's manifest. */
   async manifestBytes(where: ImageLocation): Promise<Uint8Array> {
-    const { pullPolicy = "IfNotPresent", platform, onWarning } = this.#options;
+    const { platform } = this.#options;
     if (platform !== undefined) return (await this.image(where)).image.manifest.bytes;
+    return (await this.#document(where)).bytes;
+  }
+
+  /**
+   * Returns the platforms of a multi-platform image, or none for other images, and the digest of its
+   * index or manifest. Uses a stored one only if it is complete, or if the policy requires that.
+   */
+  async platforms(where: ImageLocation): Promise<ImagePlatforms> {
+    const { bytes, digest } = await this.#document(where, true);
+    const { kind, value } = parseManifest(bytes);
+    if (kind === "manifest") return { digest, platforms: [] };
+    const all = value.manifests.filter(isRunnable).flatMap(({ platform }) => platform ?? []);
+    const platforms = new Map(all.map((platform) => [formatPlatform(platform), platform]));
+    return { digest, platforms: [...platforms.values()] };
+  }
+
+  /** Reads an index or a manifest. With `isWhole`, prefers a stored one only if it is complete. */
+  async #document(where: ImageLocation, isWhole = false): Promise<FoundDocument> {
+    const { pullPolicy = "IfNotPresent", onWarning } = this.#options;
     if (where.transport !== "docker") {
       const client = await this.#openLocal(where);
-      return await client.document(client.reference, this.#options);
+      return { bytes: await client.document(client.reference, this.#options) };
     }
     const { reference } = where;
     const readStored = async () => {
@@ -100,29 +131,30 @@ export class ImageFinder implements Disposable {
       if (bytes === undefined && pullPolicy === "Never") {
         throw new NotCachedError(reference, digest);
       }
-      return bytes;
+      return digest && bytes && { bytes, digest };
     };
     if (pullPolicy === "IfNotPresent" || pullPolicy === "Never") {
-      const bytes = await readStored();
-      if (bytes !== undefined) return bytes;
+      const stored = await readStored();
+      const isEnough = !isWhole || pullPolicy === "Never";
+      if (stored !== undefined && (isEnough || await this.#isComplete(stored))) return stored;
     }
     try {
-      return (await this.#client.document(reference, this.#options)).bytes;
+      const { bytes, descriptor } = await this.#client.document(reference, this.#options);
+      return { bytes, digest: descriptor.digest };
     } catch (error) {
       const { isTransient } = await import("../../registry/transport/retry.ts");
-      const bytes = pullPolicy === "Newer" && isTransient(error) ? await readStored() : undefined;
-      if (bytes === undefined) throw error;
+      const stored = pullPolicy === "Newer" && isTransient(error) ? await readStored() : undefined;
+      if (stored === undefined) throw error;
       onWarning?.(`Using the image in the store: ${describeError(error)}`);
-      return bytes;
+      return stored;
     }
   }
 
-  /** Returns the platforms of a multi-platform image; empty for other images. */
-  async platforms(where: ImageLocation): Promise<readonly Platform[]> {
-    const { kind, value } = parseManifest(await this.manifestBytes(where));
-    if (kind === "manifest") return [];
-    const platforms = value.manifests.filter(isRunnable).flatMap(({ platform }) => platform ?? []);
-    return [...new Map(platforms.map((platform) => [formatPlatform(platform), platform])).values()];
+  async #isComplete(
+    { bytes, digest }: { readonly bytes: Uint8Array; readonly digest: Digest },
+  ): Promise<boolean> {
+    const { mediaType } = parseManifest(bytes).value;
+    return await isStored(this.store, { mediaType, digest, size: bytes.length });
   }
 
   /** Returns the sources of attachments of an image, in lookup order. */

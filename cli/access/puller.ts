@@ -6,8 +6,8 @@ import { ArtifactError } from "../../registry/errors.ts";
 import type { ImageProgress } from "../../registry/image_client.ts";
 import { type ImageLocation, isArchiveLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
+import type { Digest } from "../../spec/digest.ts";
 import { PlatformError } from "../../spec/errors.ts";
-import type { Platform } from "../../spec/platform.ts";
 import type { TrustedSigner } from "../../store/attachments/trusted_signer.ts";
 import type { Image } from "../../store/images/image.ts";
 // Loaded with the command, because each later import takes more than a millisecond.
@@ -16,14 +16,19 @@ import { type LimitOption, limitsOf } from "../frame/limits.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 import { imageOptions, openClient } from "./client.ts";
+import type { ImagePlatforms } from "./image_finder.ts";
 import { isInStore, storePath } from "./store.ts";
 
 /** Pulls images according to the options. */
 export interface Puller extends Disposable {
-  /** Finds out which name an image has in the store, and how to pull it. */
-  find(source: ImageLocation): Promise<FoundSource>;
-  /** Returns the platforms of a multi-platform image; empty for other images. */
-  platforms(source: ImageLocation): Promise<readonly Platform[]>;
+  /**
+   * Finds out which name an image has in the store, and how to pull it.
+   *
+   * @param digest Digest that the tag has resolved to before.
+   */
+  find(source: ImageLocation, digest?: Digest): Promise<FoundSource>;
+  /** Returns the platforms of a multi-platform image, or none, and the digest of its index. */
+  platforms(source: ImageLocation): Promise<ImagePlatforms>;
 }
 
 /** An image that can be pulled. */
@@ -89,9 +94,9 @@ export async function openPuller(session: Session): Promise<Puller> {
     },
   });
   return {
-    find: async (source) => {
+    find: async (source, digest) => {
       if (source.transport === "docker") {
-        return found(source, source.reference, { ...common, client });
+        return found(source, source.reference, { ...common, client, digest });
       }
       const { openLocalImage } = await import("./local_images.ts");
       const layout = await openLocalImage(session, source);

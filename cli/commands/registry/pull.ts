@@ -1,10 +1,9 @@
 import type { ImageProgress } from "../../../registry/image_client.ts";
-import type { ImageLocation } from "../../../registry/image_location.ts";
 import { formatReference, type Reference } from "../../../registry/reference.ts";
 import type { Digest } from "../../../spec/digest.ts";
 import { formatPlatform, type Platform } from "../../../spec/platform.ts";
 import type { Image } from "../../../store/images/image.ts";
-import { type FoundSource, isArtifactError, openPuller, type Puller } from "../../access/puller.ts";
+import { type FoundSource, isArtifactError, openPuller } from "../../access/puller.ts";
 import { pinned, readSource } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
@@ -58,10 +57,11 @@ export async function run(session: Session): Promise<void> {
   const results: PullResult[] = [];
   for (const [i, source] of sources.entries()) {
     session.workOn(session.operands[i] ?? "");
-    const found = await puller.find(source);
-    const { reference } = found;
-    session.workOn(formatReference(reference));
-    const platforms = allPlatforms ? await platformsOf(puller, source) : [undefined];
+    // All platforms come from one index, even if the tag moves in between.
+    const all = allPlatforms ? await puller.platforms(source) : undefined;
+    const platforms = all === undefined || all.platforms.length === 0 ? [undefined] : all.platforms;
+    const found = await puller.find(source, all?.digest);
+    session.workOn(formatReference(found.reference));
     const pulled: PullResult[] = [];
     for (const platform of platforms) {
       try {
@@ -109,15 +109,6 @@ interface PullResult {
     readonly mediaType: string;
     readonly status: "fetched" | "cached";
   }[];
-}
-
-/** Returns all platforms to pull: those of the index, or the only one. */
-async function platformsOf(
-  puller: Puller,
-  source: ImageLocation,
-): Promise<readonly (Platform | undefined)[]> {
-  const platforms = await puller.platforms(source);
-  return platforms.length > 0 ? platforms : [undefined];
 }
 
 async function pullOne(

@@ -12,6 +12,7 @@ import {
   missingBytes,
   on,
   oversized,
+  type RawResponse,
   registryError,
   stall,
   trickle,
@@ -291,3 +292,40 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+Deno.test.each([{ pulledBefore: false }, { pulledBefore: true }])(
+  "oci pull --all-platforms pulls the platforms of one index if the tag moves, after a pull: $pulledBefore",
+  async ({ pulledBefore }) => {
+    await using dir = await makeTempDir();
+    const [first, second] = ["a", "b"].map((text) => {
+      const platforms = ["linux/amd64", "linux/arm64"] as const;
+      return buildIndex(platforms.map((platform) => {
+        return buildImage({ layers: [tar(file(text, platform))], platform });
+      }));
+    });
+    assert(first !== undefined && second !== undefined);
+    const content = new MemoryContent().add("app", "1", first);
+    const move = async (_: Request, next: () => Promise<RawResponse>) => {
+      const response = await next();
+      content.add("app", "1", second);
+      return response;
+    };
+    await using server = faultyRegistry(content, [
+      on({ kind: "manifest", path: /\/manifests\/1$/ }, move),
+    ]);
+    const [env, ref] = [{ OCI_STORE: dir.path }, `${server.host}/app:1`];
+    if (pulledBefore) await runOci(["pull", "-q", "--platform", "linux/amd64", ref], { env });
+
+    const { stdout } = await runOci(["pull", "-q", "--all-platforms", "--json", ref], { env });
+    const listed = await runOci(["images", "--json"], { env });
+
+    const { digest } = (pulledBefore ? second : first).descriptor;
+    assertEquals(JSON.parse(stdout).map((image: { digest: string }) => image.digest), [
+      digest,
+      digest,
+    ]);
+    assertEquals(JSON.parse(listed.stdout).map((image: { digest: string }) => image.digest), [
+      digest,
+    ]);
+  },
+);
