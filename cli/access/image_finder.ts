@@ -21,7 +21,6 @@ import type { ContentStore } from "../../store/content/content_store.ts";
 import type { LayoutClient } from "../../store/images/layout_client.ts";
 // Loaded with the command, because each later import takes more than a millisecond.
 import "../../store/images/read_image.ts";
-import { isStored } from "../../store/moving/stored_graph.ts";
 import type { Session } from "../frame/session.ts";
 import { imageOptions, openClient } from "./client.ts";
 import { isInStore, openStore } from "./store.ts";
@@ -153,6 +152,7 @@ export class ImageFinder implements Disposable {
   async #isComplete(
     { bytes, digest }: { readonly bytes: Uint8Array; readonly digest: Digest },
   ): Promise<boolean> {
+    const { isStored } = await import("../../store/moving/stored_graph.ts");
     const { mediaType } = parseManifest(bytes).value;
     return await isStored(this.store, { mediaType, digest, size: bytes.length });
   }
