@@ -38,10 +38,10 @@ export async function openLayoutSource(
 /** Opens a layout as the target of a copy. */
 export async function openLayoutTarget(
   location: LayoutLocation,
-  { signal }: ContentOptions,
+  { signal, layout: shared }: ContentOptions & { readonly layout?: LayoutWriter | undefined },
 ): Promise<CopyTarget & AsyncDisposable> {
   const { path, name, digest } = location;
-  const writer = await LayoutWriter.create(path, signal);
+  const writer = shared ?? await LayoutWriter.create(path, signal);
   return {
     label: labelOf(location),
     content: writer,
@@ -49,8 +49,13 @@ export async function openLayoutTarget(
     digest,
     nameOfTag: (tag) => tag,
     keep: (descriptor, { signal } = {}) => writer.keep(descriptor, signal),
-    commit: () => writer.commit(),
-    [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
+    // The owner of a shared writer ends it.
+    commit: async () => {
+      if (shared === undefined) await writer.commit();
+    },
+    [Symbol.asyncDispose]: async () => {
+      if (shared === undefined) await writer[Symbol.asyncDispose]();
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 import type { ImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
 import { ArtifactContent, type ArtifactFile } from "../../store/artifacts/artifact_content.ts";
-import { copyBetween, endpointOptions, locationOf } from "./_copy_locations.ts";
+import { copyBetween, endpointOptions, locationOf } from "./copy_locations.ts";
 import type { CopiedImage, PushArtifactOptions } from "./moving_options.ts";
 import { type EndpointOptions, openCopySource, openCopyTarget } from "./open_endpoints.ts";
 

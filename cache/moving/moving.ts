@@ -62,7 +62,7 @@ export async function copy(
   target: Reference | ImageLocation | string,
   options: CopyOptions = {},
 ): Promise<CopiedImage> {
-  const { copyLocations } = await import("./_copy_locations.ts");
+  const { copyLocations } = await import("./copy_locations.ts");
   return await copyLocations(source, target, options);
 }
 
@@ -97,7 +97,7 @@ export async function push(
   target: Reference | ImageLocation | string = reference,
   options: PushOptions = {},
 ): Promise<PushedImage> {
-  const { pushStored } = await import("./_push_stored.ts");
+  const { pushStored } = await import("./push_stored.ts");
   return await pushStored(reference, target, options);
 }
 

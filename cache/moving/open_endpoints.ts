@@ -14,6 +14,7 @@ import { explainedError } from "../../spec/error_facts.ts";
 import type { ContentOptions } from "../../spec/image/content.ts";
 import type { ImageArchive } from "../../store/archives/image_archive.ts";
 import { type CopyTarget, labelOf, type OpenSource } from "../../store/moving/endpoint.ts";
+import type { LayoutWriter } from "../../store/moving/layout_writer.ts";
 
 /** Options for opening source and target of a copy. */
 export interface EndpointOptions extends RepositoryContentOptions, ContentOptions {
@@ -23,6 +24,8 @@ export interface EndpointOptions extends RepositoryContentOptions, ContentOption
   readonly spoolDirectory: () => string;
   /** Sink for an archive that is written to `-`, such as stdout. */
   readonly output?: { write(bytes: Uint8Array): Promise<void> } | undefined;
+  /** Open writer for a layout as the target, which several copies share; its owner commits it. */
+  readonly layout?: LayoutWriter | undefined;
 }
 
 /** Opens the source of a copy. */

@@ -13,7 +13,7 @@ import { LayoutContent } from "../../store/moving/layout_content.ts";
 import { isStored } from "../../store/moving/stored_graph.ts";
 import { NotCachedError } from "../errors.ts";
 import { storeDirectory } from "../store_directory.ts";
-import { copyBetween, endpointOptions, locationOf, verifiedBy } from "./_copy_locations.ts";
+import { copyBetween, endpointOptions, locationOf, verifiedBy } from "./copy_locations.ts";
 import type { PullArtifactOptions, PulledArtifact } from "./moving_options.ts";
 import { openCopySource, sourceOfArchive } from "./open_endpoints.ts";
 

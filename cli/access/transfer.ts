@@ -3,6 +3,7 @@ import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ImagePullAuth } from "../../registry/image_client.ts";
 import { type ImageLocation, isArchiveLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
+import type { LayoutWriter } from "../../store/moving/layout_writer.ts";
 import { UsageError } from "../frame/errors.ts";
 import type { TransferOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
@@ -78,8 +79,60 @@ export const TRANSFER_WORDS: ProgressWords = {
 };
 
 /**
+ * Runs transfers of `--all-tags`. Those to a layout share a writer, which records names in batches: each
+ * change writes all names of the layout.
+ */
+export async function transferAll(
+  session: Session,
+  to: ImageLocation,
+  transfer: (all: TransferBatches) => Promise<void>,
+): Promise<void> {
+  if (to.transport !== "oci") return await transfer(new TransferBatches(session, undefined));
+  const { LayoutWriter } = await import("../../store/moving/layout_writer.ts");
+  await using layout = await LayoutWriter.create(to.path, session.signal);
+  const all = new TransferBatches(session, layout);
+  try {
+    await transfer(all);
+  } catch (error) {
+    // The error to report is the first one.
+    await all.finish().catch(() => {});
+    throw error;
+  }
+  await all.finish();
+  await layout.commit();
+}
+
+/** Prints the images of several transfers, once their names are recorded. */
+export class TransferBatches {
+  readonly layout: LayoutWriter | undefined;
+  readonly #session: Session;
+  #lines: string[] = [];
+  #count = 0;
+
+  constructor(session: Session, layout: LayoutWriter | undefined) {
+    this.#session = session;
+    this.layout = layout;
+  }
+
+  /** Prints the line of an image, perhaps later. */
+  async print(line: string): Promise<void> {
+    this.#lines.push(line);
+    // Batches that grow with the layout keep the time for a name constant.
+    if (this.layout === undefined || this.#lines.length * 8 > ++this.#count) await this.finish();
+  }
+
+  /** Records and prints all images so far. */
+  async finish(): Promise<void> {
+    await this.layout?.record();
+    if (!this.#session.options().json) await this.#session.output.lines(this.#lines);
+    this.#lines = [];
+  }
+}
+
+/**
  * Runs a transfer with progress, and prints its result unless stdout receives the image.
  *
+ * @param batches Prints the line of the image.
  * @throws {UsageError} If the image would go to a terminal.
  */
 export async function runTransfer(
@@ -87,8 +140,9 @@ export async function runTransfer(
   source: string,
   to: ImageLocation,
   transfer: (onProgress: NonNullable<CopyOptions["onProgress"]>) => Promise<Transferred>,
+  batches: TransferBatches = new TransferBatches(session, undefined),
 ): Promise<Transferred & { readonly result: TransferResult }> {
-  const { dryRun, json } = session.options<TransferOptions>();
+  const { dryRun } = session.options<TransferOptions>();
   const isStdout = isPipe(to);
   if (isStdout) refuseTerminal();
   let done: Transferred;
@@ -105,7 +159,7 @@ export async function runTransfer(
     const verb = dryRun ? "would copy" : "copied";
     session.note(`${verb} only the manifest ${digest} of the multi-platform image ${source}`);
   }
-  if (!json && !isStdout) await session.output.lines([pinned(target, digest)]);
+  if (!isStdout) await batches.print(pinned(target, digest));
   return { ...done, result: { source, target, digest, mediaType, bytes, copied, skipped } };
 }
 

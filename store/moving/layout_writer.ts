@@ -1,9 +1,9 @@
 import { isDigestAlgorithm } from "../../spec/digest.ts";
-import type { ContentOptions, OpenContent, PushContentOptions } from "../../spec/image/content.ts";
+import type { OpenContent, PushContentOptions } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { ContentStore } from "../content/content_store.ts";
 import type { Hold } from "../content/hold.ts";
-import { nameAnnotations } from "../content/layout_index.ts";
+import { nameAnnotations, type RecordedEntry } from "../content/layout_index.ts";
 import { StoreError } from "../errors.ts";
 import {
   FILE_MODE,
@@ -30,9 +30,10 @@ const LAYOUT_FILES = ["oci-layout", "index.json"];
 const MAX_ATTEMPTS = 20;
 
 /**
- * Writes images into an OCI layout in a directory. Names are recorded immediately. A new layout is
- * created with the first content. If it has no image at the end, it is removed; only content that
- * was downloaded stays for the next writer, without the files that make the directory a layout.
+ * Writes images into an OCI layout in a directory. Names are recorded at the end, or by `record()`,
+ * because each change writes all names of the layout. A new layout is created with the first
+ * content. If it has no image at the end, it is removed; only content that was downloaded stays for
+ * the next writer, without the files that make the directory a layout.
  *
  * Writing creates the directories of a store. Unless the layout is a store, the last of several
  * writers removes them when it ends. After a failure they stay, so that the next writer can resume
@@ -49,6 +50,8 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   /** Whether a new layout may have content that a later writer should not have to download again. */
   #hasDownloads: boolean;
   #hold: Promise<Hold | undefined> | undefined;
+  /** Names to record. */
+  readonly #named = new Map<string, RecordedEntry>();
 
   private constructor(layout: ContentStore, isStore: boolean, signal: AbortSignal | undefined) {
     super(layout);
@@ -87,13 +90,25 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     await super.push(descriptor, open, options);
   }
 
+  /** Finds the document that has a name, or will have it. */
+  override async resolve(name: string): Promise<Descriptor | undefined> {
+    return this.#named.get(name)?.descriptor ?? await super.resolve(name);
+  }
+
   /** Gives a stored document a name, also in the form that containerd reads. */
-  override async tag(
-    name: string,
-    descriptor: Descriptor,
-    { signal }: ContentOptions = {},
-  ): Promise<void> {
-    await this.#layout.record([{ name, descriptor, annotations: nameAnnotations(name) }], signal);
+  override tag(name: string, descriptor: Descriptor): Promise<void> {
+    this.#named.set(name, { name, descriptor, annotations: nameAnnotations(name) });
+    return Promise.resolve();
+  }
+
+  /** Records the names so far. */
+  async record(): Promise<void> {
+    await this.#record(this.#signal);
+  }
+
+  async #record(signal: AbortSignal | undefined): Promise<void> {
+    await this.#layout.record([...this.#named.values()], signal);
+    this.#named.clear();
   }
 
   /** Records a document without a name. */
@@ -101,17 +116,22 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     await this.#layout.keep(descriptor, signal);
   }
 
-  /** Removes the directories that only a store needs from the complete layout. */
+  /**
+   * Records the names, and removes the directories that only a store needs from the complete layout.
+   */
   async commit(): Promise<void> {
+    await this.record();
     await this.#end();
     await this.#tidy({ isComplete: true });
   }
 
   /**
-   * Ends the protection against pruning. Removes the directories of a store if they are unused, and
-   * a new layout without images.
+   * After a failure, records the images that were complete before. Ends the protection against
+   * pruning. Removes the directories of a store if they are unused, and a new layout without images.
    */
   async [Symbol.asyncDispose](): Promise<void> {
+    // The caller reports the failure. An abort must not lose the images either.
+    await this.#record(undefined).catch(() => {});
     await this.#end();
     await this.#tidy({ isComplete: false });
   }

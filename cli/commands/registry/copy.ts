@@ -1,4 +1,4 @@
-import { copy } from "../../../cache/moving/moving.ts";
+import { copyLocations } from "../../../cache/moving/copy_locations.ts";
 import { isArchiveLocation } from "../../../registry/image_location.ts";
 import { formatReference } from "../../../registry/reference.ts";
 import { openClient, readAuth } from "../../access/client.ts";
@@ -12,6 +12,8 @@ import {
   repositoryOf,
   runTransfer,
   targetsOf,
+  transferAll,
+  type TransferBatches,
   transferOptions,
   type TransferResult,
 } from "../../access/transfer.ts";
@@ -59,10 +61,15 @@ export async function run(session: Session): Promise<void> {
   const verify = await signerOf(session);
   const options = { ...transferOptions(session, client), ...auth, store, keep, verify };
   const results: TransferResult[] = [];
-  const copyOne = async (name: string, image: typeof from, goal: typeof to) => {
+  const copyOne = async (
+    name: string,
+    image: typeof from,
+    goal: typeof to,
+    batches?: TransferBatches,
+  ) => {
     const { result } = await runTransfer(session, name, goal, (onProgress) => {
-      return copy(image, goal, { ...options, onProgress });
-    });
+      return copyLocations(image, goal, { ...options, layout: batches?.layout, onProgress });
+    }, batches);
     results.push(result);
   };
   if (!allTags) await copyOne(source, from, to);
@@ -70,12 +77,14 @@ export async function run(session: Session): Promise<void> {
     const [repository, targetOf] = [repositoryOf(source, from), targetsOf(target, to)];
     const { signal } = session;
     const all = client.tags(repository, { auth: auth.sourceAuth, signal });
-    for await (const tag of verify === undefined ? all : tagsOfImages(session, all)) {
-      const reference = { ...repository, tag };
-      const name = formatReference(reference);
-      session.workOn(name);
-      await copyOne(name, { transport: "docker", reference }, targetOf(tag));
-    }
+    await transferAll(session, to, async (batches) => {
+      for await (const tag of verify === undefined ? all : tagsOfImages(session, all)) {
+        const reference = { ...repository, tag };
+        const name = formatReference(reference);
+        session.workOn(name);
+        await copyOne(name, { transport: "docker", reference }, targetOf(tag), batches);
+      }
+    });
     // Some registries keep a repository after its last tag has been deleted.
     if (results.length === 0) {
       throw new CommandError(

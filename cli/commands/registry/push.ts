@@ -1,4 +1,5 @@
-import { copy, push } from "../../../cache/moving/moving.ts";
+import { copy } from "../../../cache/moving/moving.ts";
+import { pushStored } from "../../../cache/moving/push_stored.ts";
 import { formatReference, parseReference, type Repository } from "../../../registry/reference.ts";
 import { openClient, readAuth } from "../../access/client.ts";
 import {
@@ -16,6 +17,8 @@ import {
   repositoryOf,
   runTransfer,
   targetsOf,
+  transferAll,
+  type TransferBatches,
   transferOptions,
   type TransferResult,
 } from "../../access/transfer.ts";
@@ -68,13 +71,13 @@ export async function run(session: Session): Promise<void> {
     auth,
   };
   const results: TransferResult[] = [];
-  const pushOne = async (from: string, goal: typeof to) => {
+  const pushOne = async (from: string, goal: typeof to, batches?: TransferBatches) => {
     session.workOn(from);
     const { result, partialPlatform } = await runTransfer(session, from, goal, (onProgress) => {
       return outside === undefined
-        ? push(from, goal, { ...options, onProgress })
+        ? pushStored(from, goal, { ...options, layout: batches?.layout, onProgress })
         : copy(outside, goal, { ...options, targetAuth: auth, onProgress });
-    }).catch((error) => {
+    }, batches).catch((error) => {
       // Only a name in the store may be invalid.
       if (error instanceof SyntaxError) readSource(from);
       throw error;
@@ -94,9 +97,11 @@ export async function run(session: Session): Promise<void> {
     if (tags.length === 0) {
       throw new UsageError(`the store has no tag of "${name}"`, 'See "oci images"');
     }
-    for (const tag of tags) {
-      await pushOne(formatReference({ ...repository, tag }), targetOf(tag));
-    }
+    await transferAll(session, to, async (batches) => {
+      for (const tag of tags) {
+        await pushOne(formatReference({ ...repository, tag }), targetOf(tag), batches);
+      }
+    });
   }
   if (json && !isPipe(to)) await session.output.json(allTags ? results : results[0]);
 }

@@ -234,12 +234,33 @@ Deno.test("LayoutWriter writes full names as containerd reads them, but no tags"
   for (const name of ["h.io/a:1", "v1", `h.io/a@${FIRST.descriptor.digest}`]) {
     await push(writer, FIRST, name);
   }
+  await writer.record();
 
   const { manifests } = JSON.parse(await Deno.readTextFile(dir.join("index.json")));
   assertEquals(
     manifests.map(({ annotations }: Descriptor) => annotations?.["io.containerd.image.name"]),
     ["h.io/a:1", undefined, undefined],
   );
+});
+
+Deno.test("LayoutWriter records the complete images after a failure, each name as given last", async () => {
+  await using dir = await makeTempDir();
+  const layout = await ContentStore.open(dir.path);
+  const images = [["a", FIRST], ["b", FIRST], ["a", SECOND]] as const;
+  {
+    await using writer = await LayoutWriter.create(dir.path);
+    for (const [name, image] of images) {
+      await push(writer, image, name);
+      assertEquals((await writer.resolve(name))?.digest, image.descriptor.digest);
+    }
+    assertEquals(await layout.references(), []);
+  }
+
+  const recorded = (await layout.references()).map(({ name, descriptor }) => [
+    name,
+    descriptor.digest,
+  ]);
+  assertEquals(recorded, [["a", SECOND.descriptor.digest], ["b", FIRST.descriptor.digest]]);
 });
 
 /** Writes a layer into a layout and fails. */

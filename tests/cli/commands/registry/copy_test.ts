@@ -1,11 +1,14 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { buildArtifact, buildImage } from "../../../_support/image.ts";
+import type { Descriptor } from "../../../../spec/mod.ts";
+import { REF_NAME } from "../../../../store/content/layout_index.ts";
+import { faultyRegistry, on, registryError } from "../../../_support/faulty_registry.ts";
+import { buildArtifact, buildImage, MemoryContent } from "../../../_support/image.ts";
 import { writeLayout } from "../../../_support/peers.ts";
 import { ROOT } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir, namesIn } from "../../../_support/temp.ts";
-import { HERE, HOST, INDEX, makeScene, OTHER } from "./_scene.ts";
+import { HERE, HOST, INDEX, makeScene, OTHER, runOci } from "./_scene.ts";
 
 const SIGNATURE = buildArtifact({ artifactType: "application/x.sig", subject: INDEX.descriptor });
 
@@ -152,6 +155,32 @@ Deno.test("oci copy --all-tags copies a repository to a layout", async () => {
   assertEquals([named.code, archive.code], [2, 2]);
   assertStringIncludes(named.stderr, `is one image of it. Write "${target}"`);
   assertMatch(archive.stderr, /"oci-archive:a\.tar" is not one\. Specify one/);
+});
+
+Deno.test("oci copy --all-tags records and prints the tags before one that fails", async () => {
+  const content = new MemoryContent();
+  const tags = Array.from({ length: 20 }, (_, i) => `v${10 + i}`);
+  for (const tag of tags) content.add("app", tag, HERE);
+  await using server = faultyRegistry(content, [
+    on({ kind: "manifest", path: /v29/ }, registryError(403, "DENIED")),
+  ]);
+  await using dir = await makeTempDir();
+  const target = `oci:${dir.join("layout")}`;
+
+  const source = `${server.host}/app`;
+  const { code, stdout } = await runOci(["copy", "-q", "--all-tags", source, target]);
+  const { manifests } = JSON.parse(await Deno.readTextFile(dir.join("layout/index.json")));
+
+  assertEquals(code, 1);
+  const copied = tags.slice(0, -1);
+  assertEquals(
+    stdout.trim().split("\n"),
+    copied.map((tag) => `${target}:${tag}@${HERE.descriptor.digest}`),
+  );
+  assertEquals(
+    manifests.map(({ annotations }: Descriptor) => annotations?.[REF_NAME]),
+    copied,
+  );
 });
 
 Deno.test("oci copy --all-tags fails for a repository without tags", async () => {

@@ -22,7 +22,7 @@ import { type EndpointOptions, openCopySource, openCopyTarget } from "./open_end
 export async function copyLocations(
   source: Reference | ImageLocation | string,
   target: Reference | ImageLocation | string,
-  options: CopyOptions,
+  options: CopyOptions & Pick<EndpointOptions, "layout">,
 ): Promise<CopiedImage> {
   const [from, to] = [locationOf(source), locationOf(target)];
   const { sourceAuth, targetAuth, signal } = options;
@@ -44,10 +44,9 @@ export async function copyLocations(
 
 /** Returns the options that the source and the target of a copy share. The stack owns a new client. */
 export function endpointOptions(
-  { client, onWarning, signal, output, store }: Pick<
-    CopyOptions,
-    "client" | "onWarning" | "signal" | "output" | "store"
-  >,
+  { client, onWarning, signal, output, layout, store }:
+    & Pick<CopyOptions, "client" | "onWarning" | "signal" | "output" | "store">
+    & Pick<EndpointOptions, "layout">,
   stack: { use<T extends Disposable>(resource: T): T },
 ): EndpointOptions {
   return {
@@ -55,6 +54,7 @@ export function endpointOptions(
     onWarning,
     signal,
     output,
+    layout,
     spoolDirectory: () => `${store ?? storeDirectory()}/ingest`,
   };
 }

@@ -16,16 +16,16 @@ import type { CopySource } from "../../store/moving/endpoint.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
 import { isStored, storedMounts } from "../../store/moving/stored_graph.ts";
 import { storeDirectory } from "../store_directory.ts";
-import { copyBetween, endpointOptions, locationOf } from "./_copy_locations.ts";
 import { findStored } from "./_find_stored.ts";
+import { copyBetween, endpointOptions, locationOf } from "./copy_locations.ts";
 import type { PushedImage, PushOptions } from "./moving_options.ts";
-import { openCopyTarget } from "./open_endpoints.ts";
+import { type EndpointOptions, openCopyTarget } from "./open_endpoints.ts";
 
 /** Pushes the stored document of a name. */
 export async function pushStored(
   reference: Reference | string,
   target: Reference | ImageLocation | string,
-  options: PushOptions,
+  options: PushOptions & Pick<EndpointOptions, "layout">,
 ): Promise<PushedImage> {
   const { auth, onWait, signal } = options;
   const store = await ContentStore.open(options.store ?? storeDirectory(), { onWait });
