@@ -32,8 +32,8 @@ export {
   CachingPuller,
   type CachingPullerOptions,
   type FoundImage,
-  type ResolvingClient,
 } from "./cache/pulling/caching_puller.ts";
+export type { ResolvingClient } from "./cache/check_tag.ts";
 export { storeDirectory, StoreDirectoryError } from "./cache/store_directory.ts";
 export { NotCachedError } from "./cache/errors.ts";
 export { type HashCache, LayoutHashCache } from "./cache/pulling/hash_cache.ts";
@@ -148,12 +148,11 @@ export {
   isDigest,
   parseDigest,
 } from "./spec/digest.ts";
+export type { ErrorCode, ErrorFacts } from "./spec/error_facts.ts";
 export {
   DiffIdMismatchError,
   type DigestMismatch,
   DigestMismatchError,
-  type ErrorCode,
-  type ErrorFacts,
   LimitError,
   OciError,
   type OciErrorOptions,

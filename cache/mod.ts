@@ -32,12 +32,17 @@
  */
 export * from "./moving/artifacts.ts";
 export * from "./pulling/caching_puller.ts";
+export type { ResolvingClient } from "./check_tag.ts";
 export { storeDirectory, StoreDirectoryError } from "./store_directory.ts";
 export * from "./errors.ts";
 export * from "./pulling/hash_cache.ts";
 export type * from "./pulling/image_cache.ts";
 export * from "./pulling/layout_image_cache.ts";
 export * from "./moving/moving.ts";
+export type * from "./moving/moving_options.ts";
 export * from "./progress_events.ts";
 export * from "./pulling/pull.ts";
+export type { PullOptions } from "./pull_options.ts";
 export * from "./pulling/unpack.ts";
+export type { LoadedImage } from "../store/moving/load_archive.ts";
+export type { SavedImage } from "../store/moving/save_archive.ts";

@@ -2,8 +2,6 @@ import type { Digest } from "./digest.ts";
 import { type ErrorCode, type ErrorFacts, errorMessage } from "./error_facts.ts";
 import { formatPlatform, type Platform } from "./platform.ts";
 
-export type { ErrorCode, ErrorFacts } from "./error_facts.ts";
-
 /** Options for {@linkcode OciError}. */
 export interface OciErrorOptions extends ErrorOptions, Omit<ErrorFacts, "code" | "problem"> {
   /**

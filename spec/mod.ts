@@ -38,6 +38,7 @@ export {
   parseDigest,
 } from "./digest.ts";
 export { DEFAULT_PATH, withEnv } from "./options/environment.ts";
+export type { ErrorCode, ErrorFacts } from "./error_facts.ts";
 export * from "./errors.ts";
 export { withMounts, withReadOnlyRoot, withRootFS } from "./options/filesystem_options.ts";
 export type * from "./image/image.ts";

@@ -64,6 +64,7 @@ export {
 export type { RecordedEntry, StoredReference } from "./content/layout_index.ts";
 export * from "./archives/archive_writer.ts";
 export * from "./archives/image_archive.ts";
+export type { ArchivedImage } from "./images/listed_images.ts";
 export * from "./moving/load_archive.ts";
 export * from "./moving/save_archive.ts";
 export {
@@ -84,6 +85,7 @@ export type { Hold } from "./content/hold.ts";
 export { type ImageCollection, LayoutClient, type LayoutSource } from "./images/layout_client.ts";
 export type { DocumentCollection } from "./images/layout_referrers.ts";
 export type { DocumentSource } from "./images/stored_document.ts";
+export type { BundleCondition } from "./bundles/bundle_condition.ts";
 export * from "./bundles/list_bundles.ts";
 export * from "./overlay/open_bundler.ts";
 export type {

@@ -8,8 +8,6 @@ import type {
   PushArtifactOptions,
 } from "./moving_options.ts";
 
-export type { PullArtifactOptions, PulledArtifact, PushArtifactOptions };
-
 /**
  * Pushes files as an OCI artifact, in the form of the image specification's guidelines, which oras
  * and others read.

@@ -11,17 +11,6 @@ import type {
   SaveOptions,
 } from "./moving_options.ts";
 
-export type {
-  CopiedImage,
-  CopyOptions,
-  LoadedImage,
-  LoadOptions,
-  PushedImage,
-  PushOptions,
-  SavedImage,
-  SaveOptions,
-};
-
 /**
  * Copies an image, or anything else with a manifest, between registries, OCI layouts
  * (`oci:DIR[:NAME]`) and archives. The bytes are preserved.

@@ -21,8 +21,6 @@ import type { PullOptions } from "../pull_options.ts";
 import type { HashCache } from "./hash_cache.ts";
 import type { ImageCache } from "./image_cache.ts";
 
-export type { ResolvingClient };
-
 /** Options for {@linkcode CachingPuller}. */
 export interface CachingPullerOptions
   extends ImageClientOptions, Pick<PullOptions, "checkTag" | "digest"> {

@@ -5,8 +5,6 @@ import type { ImageFiles, ImageFilesOptions } from "../../store/files/image_file
 import type { Image } from "../../store/images/image.ts";
 import type { PullOptions } from "../pull_options.ts";
 
-export type { PullOptions };
-
 /** An image that {@linkcode pull} has stored, or found in the store. */
 export interface PulledImage extends Image {
   /** Reference of the image, with registry and tag or digest. */

@@ -1,4 +1,4 @@
-import type { PulledArtifact } from "../../cache/moving/artifacts.ts";
+import type { PulledArtifact } from "../../cache/moving/moving_options.ts";
 import type { PullOptions } from "../../cache/pull_options.ts";
 import { pull } from "../../cache/pulling/pull.ts";
 import { prepare, type PrepareOptions } from "../../cache/pulling/unpack.ts";

@@ -30,7 +30,6 @@ import {
 import { openArchiveFile } from "./_open_archive_file.ts";
 
 export type { ArchivedDocument } from "./_oci_images.ts";
-export type { ArchivedImage } from "../images/listed_images.ts";
 
 /** Format of an archive that holds images. */
 export type ArchiveFormat = "oci-archive" | "docker-archive";

@@ -7,8 +7,6 @@ import { type BundleCondition, findCondition, type FoundCondition } from "./bund
 import type { BundleRecord } from "./bundle_record.ts";
 import { BundleRecords } from "./bundle_records.ts";
 
-export type { BundleCondition };
-
 /** A bundle with a record in a store. */
 export interface StoredBundle {
   /** The bundle's directory, as an absolute path. */

@@ -1,5 +1,6 @@
-import { load, type LoadedImage } from "../../../cache/moving/moving.ts";
+import { load } from "../../../cache/moving/moving.ts";
 import { formatReference } from "../../../registry/reference.ts";
+import type { LoadedImage } from "../../../store/moving/load_archive.ts";
 import { pinned } from "../../access/references.ts";
 import { storePath } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";

@@ -1,8 +1,5 @@
-import {
-  pullArtifact,
-  type PulledArtifact,
-  pushArtifact,
-} from "../../../cache/moving/artifacts.ts";
+import { pullArtifact, pushArtifact } from "../../../cache/moving/artifacts.ts";
+import type { PulledArtifact } from "../../../cache/moving/moving_options.ts";
 import { formatReference } from "../../../registry/reference.ts";
 import type { Descriptor } from "../../../spec/image/descriptor.ts";
 import type { ImageDocument } from "../../../spec/image/image.ts";
