@@ -31,7 +31,7 @@ export const CASES: readonly Recipe[] = [
   { name: "debian", title: "Debian, one layer", content: { kind: "debian" } },
   usrImage("four", "700 MB in four layers", 700e6, 4),
   usrImage("one", "1 GB in one layer", 1e9, 1),
-  { name: "small", title: "100 000 small files", content: { kind: "files", count: 100_000 } },
+  { name: "small", title: "100,000 small files", content: { kind: "files", count: 100_000 } },
   usrImage("hundred", "200 MB in 100 layers", 200e6, 100),
 ];
 
@@ -51,7 +51,7 @@ export const GROWTHS: readonly Growth[] = [
   },
   {
     name: "entries",
-    title: "20 000 small files",
+    title: "20,000 small files",
     content: (factor) => ({ kind: "files", count: 20_000 * factor }),
   },
   {

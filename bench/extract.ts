@@ -23,7 +23,7 @@ async function main(signal: AbortSignal): Promise<void> {
   await using workplace = await Workplace.open("tmpfs");
   const archives = [
     ["390 MB of /usr", await largeArchive(workplace.path)],
-    ["12 000 small files", await smallArchive(workplace.path)],
+    ["12,000 small files", await smallArchive(workplace.path)],
     ["nothing: start-up only", await emptyArchive(workplace.path)],
   ] as const;
   for (const [title, archive] of archives) {

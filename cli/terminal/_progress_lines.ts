@@ -70,7 +70,7 @@ export function activeLines(
 ): readonly string[] {
   const rows = events.map((event) => {
     const { digest = "", phase, bytes, total, retries } = event;
-    const done = percent(bytes, total).padStart(5);
+    const done = percent(bytes, total).padStart(4);
     return {
       name: shortDigest(digest),
       verb: phase === "fetch" ? transferring : VERBS[phase],
@@ -113,5 +113,5 @@ function formatLeft(ms: number): string {
 }
 
 function percent(bytes: number, total: number): string {
-  return total > 0 ? `${Math.floor(Math.min(1, bytes / total) * 100)} %` : "0 %";
+  return total > 0 ? `${Math.floor(Math.min(1, bytes / total) * 100)}%` : "0%";
 }

@@ -12,12 +12,12 @@ export interface ExtractReport {
   readonly entries: number;
   /** Size of the files, including holes, in bytes. */
   readonly bytes: number;
-  /** The first 10 000 differences from the layers, of which an entry may have several. */
+  /** The first 10,000 differences from the layers, of which an entry may have several. */
   readonly skipped: readonly SkippedEntry[];
   /** Number of differences from the layers. */
   readonly skippedCount: number;
   /**
-   * The first 100 000 directories that were created to contain other entries, before they had an
+   * The first 100,000 directories that were created to contain other entries, before they had an
    * entry themselves. If the layer was extracted alone, they hide the metadata of the layers below.
    */
   readonly impliedDirectories: readonly string[];

@@ -10,7 +10,7 @@ import { type AllTarLimits, type TarLimits, withDefaults } from "./tar_limits.ts
 
 /**
  * Maximum size of an archive without entries. Go's `archive/tar` writes 1024 zeros and GNU tar a
- * record of 10 240.
+ * record of 10,240.
  */
 export const MAX_EMPTY_BYTES = 10_240;
 

@@ -97,7 +97,7 @@ export interface TokenRequest {
 /** A bearer token. */
 export interface Token {
   readonly token: string;
-  /** Time of the clock at which to refresh the token: at 80 % of its lifetime. */
+  /** Time of the clock at which to refresh the token: at 80% of its lifetime. */
   readonly refreshAt: number;
   /** Identity token that replaces the one in the request, if any. */
   readonly identityToken: string | undefined;

@@ -62,7 +62,7 @@ export function createHttpClient(
   const options = {
     caCerts: [...caCerts],
     // Over HTTP/2, all blobs would share the flow-control window of one connection, and 1 GiB over
-    // loopback would take 50 % longer.
+    // loopback would take 50% longer.
     http2: false,
     ...clientCertificate,
   };

@@ -82,7 +82,7 @@ export interface UnpackReport {
   readonly entries: number;
   /** Size of the files in the layers, including holes, in bytes. */
   readonly bytes: number;
-  /** The first 10 000 differences from the image, of which an entry may have several. */
+  /** The first 10,000 differences from the image, of which an entry may have several. */
   readonly skipped: readonly SkippedEntry[];
   /** Number of differences from the image. */
   readonly skippedCount: number;

@@ -92,7 +92,7 @@ Deno.test("ProgressTally tells when blobs are stored and still extracted", () =>
   assertEquals([fetched, extracting, tally.totals().extracting], [false, true, false]);
   assertStringIncludes(
     totalLine({ ...tally.totals(), extracting }),
-    "(100 %), extracting, 1 layer done",
+    "(100%), extracting, 1 layer done",
   );
 });
 

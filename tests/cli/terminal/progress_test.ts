@@ -71,7 +71,7 @@ Deno.test("totalLine() shows progress, rate and remaining time", () => {
     leftMs: 5500,
   });
 
-  assertEquals(line, "34 MB of 100 MB (34 %), 2 layers done, 12 MB/s, 6 s left");
+  assertEquals(line, "34 MB of 100 MB (34%), 2 layers done, 12 MB/s, 6 s left");
 });
 
 Deno.test("totalLine() leaves out what does not fit, and cuts no phrase", () => {
@@ -90,7 +90,7 @@ Deno.test("totalLine() leaves out what does not fit, and cuts no phrase", () => 
     assert(line.length <= width && whole.startsWith(line), line);
     assert(["", ",", undefined].includes(whole.slice(line.length)[0]) || line === "", line);
   }
-  assertEquals(totalLine(totals, 37), "34 MB of 100 MB (34 %), 2 layers done");
+  assertEquals(totalLine(totals, 37), "34 MB of 100 MB (34%), 2 layers done");
 });
 
 Deno.test("totalLine() names the reference that is being resolved", () => {
@@ -100,11 +100,11 @@ Deno.test("totalLine() names the reference that is being resolved", () => {
   assertEquals(totalLine(tally.totals(), 15), "resolving");
 
   tally.add(sum({ bytes: 1000 }));
-  const both = "1.0 kB of 1.0 kB (100 %), 0 layers done, resolving a.io/slow:1";
+  const both = "1.0 kB of 1.0 kB (100%), 0 layers done, resolving a.io/slow:1";
   assertEquals(totalLine(tally.totals()), both);
 
   tally.add(sum({ reference: "a.io/slow:1", phase: "resolve", total: 3000 }));
-  assertEquals(totalLine(tally.totals()), "1.0 kB of 4.0 kB (25 %), 0 layers done");
+  assertEquals(totalLine(tally.totals()), "1.0 kB of 4.0 kB (25%), 0 layers done");
 });
 
 /** Layers with numbers of different widths. */
@@ -120,7 +120,7 @@ Deno.test("activeLines() fits terminals of every width, and cuts no phrase", () 
       assert(line.length <= width, `${line.length} > ${width}: ${line}`);
       assertMatch(
         line,
-        /^(|sha256:[0-9a-f]{12}(| \d+ %( fetching| extracting)?| .*B( +retry 3)?))$/,
+        /^(|sha256:[0-9a-f]{12}(| \d+%( fetching| extracting)?| .*B( +retry 3)?))$/,
       );
     }
   }
@@ -133,7 +133,7 @@ Deno.test("activeLines() draws bars of equal length where there is room", () => 
     assertEquals(new Set(bars).size, 1, lines.join("\n"));
   }
   const [line = ""] = activeLines([event({ bytes: 500 })], 80);
-  assertMatch(line, /^sha256:0123456789ab fetching +\[=+ +\] +50 % +500 B of 1\.0 kB$/);
+  assertMatch(line, /^sha256:0123456789ab fetching +\[=+ +\] +50% +500 B of 1\.0 kB$/);
 });
 
 Deno.test("openProgress() writes one JSON object per line, with every member", () => {
@@ -183,7 +183,7 @@ Deno.test("openProgress() in plain style writes a line per finished blob, and th
 
   assertEquals(sink.text.trimEnd().split("\n"), [
     "localhost/a:1: sha256:0123456789ab fetched, 1.0 kB",
-    "1.0 kB of 1.0 kB (100 %), 1 layer done",
+    "1.0 kB of 1.0 kB (100%), 1 layer done",
   ]);
 });
 
@@ -205,7 +205,7 @@ Deno.test("openProgress() says that a transfer is incomplete", () => {
     progress.report(sum({ bytes: 500 }));
   }
 
-  assertEquals(recorder.text, "incomplete: 500 B of 1.0 kB (50 %), 0 layers done\n");
+  assertEquals(recorder.text, "incomplete: 500 B of 1.0 kB (50%), 0 layers done\n");
 });
 
 Deno.test("openProgress() calls no failed extraction an incomplete transfer", () => {
@@ -263,7 +263,7 @@ Deno.test("openProgress() in plain style sums up at intervals", async () => {
   progress.report(sum({ bytes: 500 }));
   await sink.next();
 
-  assertMatch(sink.text, /^500 B of 1\.0 kB \(50 %\), 0 layers done\n/);
+  assertMatch(sink.text, /^500 B of 1\.0 kB \(50%\), 0 layers done\n/);
 });
 
 Deno.test("openProgress() does not sum up before an interval longer than any timer", async () => {

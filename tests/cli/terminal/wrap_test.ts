@@ -11,9 +11,9 @@ Deno.test.each([
   },
   { text: `x ${"y".repeat(30)} z`, columns: 20, lines: ["x", `  ${"y".repeat(30)}`, "  z"] },
   {
-    text: "34 MB of 44 MB (76 %), 5 blobs done, 26 MB/s, 1 s left",
+    text: "34 MB of 44 MB (76%), 5 blobs done, 26 MB/s, 1 s left",
     columns: 40,
-    lines: ["34 MB of 44 MB (76 %), 5 blobs done,", "  26 MB/s, 1 s left"],
+    lines: ["34 MB of 44 MB (76%), 5 blobs done,", "  26 MB/s, 1 s left"],
   },
   { text: "too narrow to wrap anything", columns: 10, lines: ["too narrow to wrap anything"] },
 ])("wrapLine() breaks $text at spaces", ({ text, columns, lines }) => {

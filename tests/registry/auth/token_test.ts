@@ -48,7 +48,7 @@ Deno.test("RemoteClient shares one caller's token, even if that caller aborts", 
   assertEquals(scene.auth.exchanges.length, 1);
 });
 
-Deno.test("RemoteClient renews a token at 80 % of its lifetime", async () => {
+Deno.test("RemoteClient renews a token at 80% of its lifetime", async () => {
   await using scene = tokenScene({ expiresIn: 100 });
   const clock = new FakeClock();
   using client = testClient({ clock });

@@ -74,7 +74,7 @@ Deno.test("RangeMap.giveBack() keeps ranges once too many bytes may have been se
   const map = new RangeMap(0, [], 64 * MIB);
   const given = Array.from({ length: 50 }, () => map.giveBack(map.takeNext(MIB) as Segment, 60));
 
-  // Each costs 128 KiB at least, of 4 % of the blob.
+  // Each costs 128 KiB at least, of 4% of the blob.
   assertEquals(given.filter((isGiven) => isGiven).length, 20);
 });
 
