@@ -27,6 +27,12 @@ export interface StoredReference {
   readonly descriptor: Descriptor;
 }
 
+/** An entry of `index.json`, at its position in the list. */
+export interface LayoutEntry extends Partial<StoredReference> {
+  /** Digests in an entry that is not a descriptor; only then is `descriptor` absent. */
+  readonly digests?: readonly Digest[] | undefined;
+}
+
 /** An entry to record. */
 export interface RecordedEntry {
   /** The full reference; absent for an entry without a name. */
@@ -52,6 +58,7 @@ interface ParsedIndex {
   readonly index: Readonly<RawIndex>;
   /** Stamp of the file with this text, if any later change would alter the stamp. */
   stamp?: string | undefined;
+  entries?: readonly LayoutEntry[];
   references?: readonly StoredReference[];
   descriptors?: readonly Descriptor[];
 }
@@ -89,48 +96,30 @@ export class LayoutIndex {
   }
 
   /**
-   * Lists the entries that have a name, in order.
+   * Lists all entries, including those that are not descriptors. Other tools may be able to read
+   * these, so their content must stay.
    *
-   * @returns The references; none if there is no `index.json`. While the file does not change, all
-   * calls return the same array.
+   * @returns The entries, in order; none if there is no `index.json`. While the file does not change,
+   * all calls return the same array.
    * @throws {StoreError} If `index.json` is invalid.
    */
+  entries(): Promise<readonly LayoutEntry[]> {
+    return Promise.try(() => entriesOf(this.#read()));
+  }
+
+  /** Lists the entries that have a name, in the same way. */
   references(): Promise<readonly StoredReference[]> {
     return Promise.try(() => {
       const parsed = this.#read();
-      return parsed.references ??= parsed.index.manifests.flatMap((entry) =>
-        readEntry(entry).reference ?? []
-      );
+      return parsed.references ??= entriesOf(parsed).filter(isReference);
     });
   }
 
-  /**
-   * Lists the descriptors of all entries, including those without a name.
-   *
-   * @returns The descriptors, in order; none if there is no `index.json`. While the file does not
-   * change, all calls return the same array.
-   * @throws {StoreError} If `index.json` is invalid.
-   */
+  /** Lists the descriptors of all entries, including those without a name, in the same way. */
   descriptors(): Promise<readonly Descriptor[]> {
     return Promise.try(() => {
       const parsed = this.#read();
-      return parsed.descriptors ??= parsed.index.manifests.flatMap((entry) =>
-        readEntry(entry).descriptor ?? []
-      );
-    });
-  }
-
-  /**
-   * Lists the digests in entries that are not descriptors. Other tools may be able to read these
-   * entries, so their content must stay.
-   *
-   * @throws {StoreError} If `index.json` is invalid.
-   */
-  unreadableDigests(): Promise<readonly Digest[]> {
-    return Promise.try(() => {
-      const { manifests } = this.#read().index;
-      const unreadable = manifests.filter((entry) => readEntry(entry).descriptor === undefined);
-      return unreadable.flatMap((entry) => Object.values(entry).filter(isDigest));
+      return parsed.descriptors ??= entriesOf(parsed).flatMap(({ descriptor }) => descriptor ?? []);
     });
   }
 
@@ -301,24 +290,21 @@ function entryName(entry: RawEntry): string | undefined {
   return typeof name === "string" ? name : undefined;
 }
 
-/** A parsed entry of the index. */
-interface ReadEntry {
-  readonly descriptor?: Descriptor;
-  /** The descriptor with the name of the entry, if it has one. */
-  readonly reference?: StoredReference;
+/** Parsed entries: most stay the same after a change. */
+const READ = new WeakMap<RawEntry, LayoutEntry>();
+
+function entriesOf(parsed: ParsedIndex): readonly LayoutEntry[] {
+  return parsed.entries ??= parsed.index.manifests.map((entry) => {
+    return READ.getOrInsertComputed(entry, () => {
+      const descriptor = readLayoutEntry(entry);
+      const digests = descriptor ? undefined : Object.values(entry).filter(isDigest);
+      return present({ name: entryName(entry), descriptor, digests });
+    });
+  });
 }
 
-/** Parsed entries: most stay the same after a change. */
-const READ = new WeakMap<RawEntry, ReadEntry>();
-
-/** Reads an entry. An entry that is not a descriptor is ignored but preserved. */
-function readEntry(entry: RawEntry): ReadEntry {
-  return READ.getOrInsertComputed(entry, () => {
-    const descriptor = readLayoutEntry(entry);
-    const name = entryName(entry);
-    if (descriptor === undefined) return {};
-    return name === undefined ? { descriptor } : { descriptor, reference: { name, descriptor } };
-  });
+function isReference(entry: LayoutEntry): entry is StoredReference {
+  return entry.name !== undefined && entry.descriptor !== undefined;
 }
 
 /** Returns the first entry of each name that already stands for the same digest. */

@@ -1,6 +1,6 @@
 import { hostPlatform } from "../../registry/host_platform.ts";
 import type { ImageClient, ImageClientOptions } from "../../registry/image_client.ts";
-import type { LayoutLocation } from "../../registry/image_location.ts";
+import { entryIndex, type LayoutLocation } from "../../registry/image_location.ts";
 import { formatReference, isTag, type Reference } from "../../registry/reference.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { type Descriptor, isForeignLayer } from "../../spec/image/descriptor.ts";
@@ -16,7 +16,7 @@ import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
 import { checkPlatform, checkTimes, isRunnable } from "../../spec/image/platform_choice.ts";
 import { type Platform, toPlatform } from "../../spec/platform.ts";
 import { ContentStore } from "../content/content_store.ts";
-import { parseStoredName } from "../content/layout_index.ts";
+import { LayoutIndex, parseStoredName } from "../content/layout_index.ts";
 import { StoreError } from "../errors.ts";
 import { storedLayer } from "./image.ts";
 import type { DocumentCollection } from "./layout_referrers.ts";
@@ -94,8 +94,18 @@ export class LayoutClient implements ImageClient {
    */
   static async open(source: LayoutSource): Promise<LayoutClient> {
     const store = await ContentStore.open(source.path, { foreign: true });
+    const { name } = source;
+    const entries = await new LayoutIndex(store.path, { foreign: true }).entries();
+    const images = listedImages(entries.map(({ descriptor }) => descriptor));
+    if (name !== undefined && imagesNamed(images, name).length === 0) {
+      const entry = entries[entryIndex(name) ?? entries.findIndex((entry) => entry.name === name)];
+      if (entry !== undefined && entry.descriptor === undefined) {
+        throw noImage(store.path, `the entry "${name}" in index.json is not a valid descriptor`);
+      }
+    }
     return await LayoutClient.find({
       path: store.path,
+      images,
       descriptors: () => store.descriptors(),
       readBlob: (blob, options) => store.readBlob(blob, options),
       has: (digest) => store.has(digest),

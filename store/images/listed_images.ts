@@ -16,14 +16,18 @@ export interface ArchivedImage {
 }
 
 /**
- * Returns the images that the entries of an `index.json` describe. Ignores unnamed entries of other
+ * Returns the images that the entries of an `index.json` describe; an entry that is not a descriptor
+ * is `undefined`. Ignores unnamed entries of other
  * media types, such as the AppStream metadata in the example of the image specification.
  */
-export function listedImages(entries: readonly Descriptor[]): readonly ArchivedImage[] {
-  return entries.map((descriptor, position) => {
+export function listedImages(
+  entries: readonly (Descriptor | undefined)[],
+): readonly ArchivedImage[] {
+  return entries.flatMap((descriptor, position) => {
+    if (descriptor === undefined) return [];
     const { [CONTAINERD_NAME]: full, [REF_NAME]: name } = descriptor.annotations ?? {};
     const names = new Set([full, name].filter((name) => name !== undefined));
-    return { descriptor, names: [...names], position };
+    return [{ descriptor, names: [...names], position }];
   }).filter(({ descriptor, names }) => {
     return names.length > 0 || isDocumentMediaType(descriptor.mediaType);
   });

@@ -10,7 +10,7 @@ import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { lockPruning } from "../content/hold.ts";
 import { isVersionDamaged } from "../content/layout_directory.ts";
-import { LayoutIndex, type StoredReference } from "../content/layout_index.ts";
+import { type LayoutEntry, LayoutIndex } from "../content/layout_index.ts";
 import { isEntryFileIntact, listEntryFiles } from "../entries/entry_files.ts";
 import { lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
@@ -118,19 +118,19 @@ class StoreChecker {
   async #checkIndex(hasIndex: boolean): Promise<void> {
     const { path: root } = this.#store;
     const path = `${root}/index.json`;
-    const references = await this.#listReferences();
-    if (hasIndex && references !== undefined) return;
+    const entries = await this.#listEntries();
+    if (hasIndex && entries !== undefined) return;
     if (this.#repairs) {
-      if (references === undefined) await this.#quarantine(path, "index.json");
+      if (entries === undefined) await this.#quarantine(path, "index.json");
       await new LayoutIndex(root).create(this.#options.signal);
       for (const document of await this.#orphans()) await this.#store.keep(document);
     }
     this.#note("index", path);
   }
 
-  /** Lists all names; `undefined` if the index cannot be read. */
-  async #listReferences(): Promise<readonly StoredReference[] | undefined> {
-    return await unlessRejected(this.#store.references(), OciError);
+  /** Lists the entries of the index; `undefined` if it cannot be read. */
+  async #listEntries(): Promise<readonly LayoutEntry[] | undefined> {
+    return await unlessRejected(new LayoutIndex(this.#store.path).entries(), OciError);
   }
 
   /** Finds the documents in the store that no other document references. */
@@ -203,9 +203,15 @@ class StoreChecker {
     const roots = new Map<Digest, NamedContent>();
     // An unreadable index is a separate finding.
     const turn = new WorkTurn();
-    for (const { name, descriptor } of await this.#listReferences() ?? []) {
+    for (const [i, { name, descriptor }] of (await this.#listEntries() ?? []).entries()) {
       if (turn.isOver()) await turn.next(this.#options.signal);
-      addNames(roots, await this.#checkEntry(name, descriptor), [name]);
+      if (descriptor === undefined) {
+        const reason = this.#repairs ? "pull or copy its image again" : undefined;
+        const details = { names: [name ?? `@${i}`], repaired: false, reason };
+        this.#note("descriptor", `${this.#store.path}/index.json`, details);
+      } else if (name !== undefined) {
+        addNames(roots, await this.#checkEntry(name, descriptor), [name]);
+      }
     }
     const lost = await this.#checkPresence(roots, corrupt);
     await this.#checkReferences(roots, corrupt);

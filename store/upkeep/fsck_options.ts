@@ -7,6 +7,8 @@ import type { ContentSource } from "../../spec/image/content.ts";
  * - `"index"`: `index.json` is missing or cannot be read;
  * - `"entry"`: an entry of `index.json`, or another descriptor, has the wrong size or type for its
  *   blob;
+ * - `"descriptor"`: an entry of `index.json` is not a valid descriptor; without a name, it is called
+ *   `@N`, by its position;
  * - `"corrupt"`: a blob does not match its digest;
  * - `"missing"`: a name leads to a blob that the store lacks;
  * - `"incomplete"`: a name leads to an index, and the store has none of its platforms;
@@ -17,6 +19,7 @@ export type FindingKind =
   | "version"
   | "index"
   | "entry"
+  | "descriptor"
   | "corrupt"
   | "missing"
   | "incomplete"

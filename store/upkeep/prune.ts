@@ -181,7 +181,7 @@ async function findNeeded(
   const namedDigests = new Set(references.map(({ descriptor }) => descriptor.digest));
   const entries = (await index.descriptors()).filter(({ digest }) => !namedDigests.has(digest))
     .map(asDocument);
-  const unreadable = await index.unreadableDigests();
+  const unreadable = (await index.entries()).flatMap(({ digests = [] }) => digests);
   for (const digest of unreadable) {
     onWarning?.(`Keeping ${digest}: "${store.path}/index.json" has an invalid entry for it`);
   }

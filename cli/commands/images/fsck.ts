@@ -30,6 +30,7 @@ const MEANINGS: Readonly<Record<FindingKind, string>> = {
   version: "is missing or damaged, so other tools do not accept the store",
   index: "is missing or cannot be read, so the names of the images are unknown",
   entry: "has another size or media type than its entry",
+  descriptor: "has an entry that is not a valid descriptor",
   corrupt: "does not match its digest",
   missing: "is missing",
   incomplete: "has no platform in the store",

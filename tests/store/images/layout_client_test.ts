@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { pull } from "../../../cache/mod.ts";
 import { hostPlatform } from "../../../registry/host_platform.ts";
 import { formatReference } from "../../../registry/mod.ts";
@@ -33,6 +33,22 @@ Deno.test.each([
 
   assertEquals(image.digest, INDEX.descriptor.digest);
   assertEquals(image.manifest.bytes, ARM64.bytes);
+});
+
+Deno.test("LayoutClient counts entries that are not descriptors, and refuses them", async () => {
+  const invalid = { ...entry(AMD64, "v0"), digest: "sha256:0" };
+  await using layout = await layoutOf([invalid, entry(ARM64), entry(AMD64, "v1")]);
+  const open = (name: string) => LayoutClient.open({ path: layout.path, name });
+
+  const client = await open("@1");
+  const { digest } = await client.resolve(client.reference);
+
+  assertEquals(digest, ARM64.descriptor.digest);
+  for (const name of ["@0", "v0"]) {
+    const { code, message } = await assertRejects(() => open(name), StoreError);
+    assertEquals(code, "no-image");
+    assertMatch(message, new RegExp(`the entry "${name}" in index.json is not a valid descriptor`));
+  }
 });
 
 Deno.test("LayoutClient says that a layout lacks a nondistributable layer", async () => {

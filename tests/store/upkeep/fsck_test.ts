@@ -105,6 +105,25 @@ Deno.test.each(DAMAGES)("fsck() finds and repairs $name", async ({ kind, damage 
   assertEquals(again.blobs, IMAGE.blobs.size);
 });
 
+Deno.test("fsck() reports and keeps entries that are not descriptors", async () => {
+  await using scene = await makeStore();
+  const path = `${scene.path}/index.json`;
+  const index = JSON.parse(await Deno.readTextFile(path));
+  const [entry] = index.manifests;
+  index.manifests = [{ ...entry, digest: "sha256:0" }, entry, { size: 1 }];
+  await Deno.writeTextFile(path, JSON.stringify(index));
+
+  const { findings } = await fsck(scene.store);
+  const repaired = await fsck(scene.store, { repair: true });
+
+  assertEquals(findings.map(({ kind, subject, names }) => ({ kind, subject, names })), [
+    { kind: "descriptor", subject: path, names: [NAME] },
+    { kind: "descriptor", subject: path, names: ["@2"] },
+  ]);
+  assertEquals(repaired.findings.map(({ repaired }) => repaired), [false, false]);
+  assertEquals(JSON.parse(await Deno.readTextFile(path)).manifests, index.manifests);
+});
+
 Deno.test("fsck() keeps a damaged extracted layer that a bundle may have mounted", async () => {
   await using scene = await makeStore();
   const layer = `${scene.path}/chains/abcdefgh`;
