@@ -273,7 +273,9 @@ async function findImages(
       : `it does not have "${name}"`;
     throw noImage(path, names.length === 0 ? problem : `${problem}, only ${names.join(", ")}`);
   }
-  const distinct = [...new Map(found.map((image) => [image.descriptor.digest, image])).values()];
+  // Of several names of an image, the first one counts.
+  const distinct = [...Map.groupBy(found, ({ descriptor }) => descriptor.digest).values()]
+    .flatMap(([image]) => image ?? []);
   // Some tools list the platforms of an image as entries of one name, without an index.
   const isOneImage = distinct.length === 1 || distinct.every(({ names, descriptor }) => {
     return names[0] === first.names[0] && descriptor.platform !== undefined;

@@ -35,6 +35,14 @@ Deno.test.each([
   assertEquals(image.manifest.bytes, ARM64.bytes);
 });
 
+Deno.test("LayoutClient names an image by the first of its names", async () => {
+  await using layout = await layoutOf([entry(AMD64, "a.io/b:1"), entry(AMD64, "a.io/b:2")]);
+
+  const { reference } = await LayoutClient.open({ path: layout.path });
+
+  assertEquals(formatReference(reference), "a.io/b:1");
+});
+
 Deno.test("LayoutClient counts entries that are not descriptors, and refuses them", async () => {
   const invalid = { ...entry(AMD64, "v0"), digest: "sha256:0" };
   await using layout = await layoutOf([invalid, entry(ARM64), entry(AMD64, "v1")]);
