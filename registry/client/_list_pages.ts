@@ -16,8 +16,7 @@ export const MAX_LIST_BYTES: number = 64 * 1024 * 1024;
 const NO_PAGE_SIZE = [400, 405, 406, 413, 414, 416, 422, 501];
 
 /** Context for reading a list. Its path is that of the list, such as `tags/list`. */
-export interface ListContext
-  extends Pick<ApiRequest, "repository" | "path" | "scope" | "task" | "signal" | "onWarning"> {
+export interface ListContext extends Omit<ApiRequest, "method" | "accept"> {
   /** Member of the response with the list, such as `tags`. */
   readonly member: string;
 }

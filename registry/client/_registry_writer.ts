@@ -301,6 +301,7 @@ export class RegistryWriter {
       scope: CATALOG_SCOPE,
       path: "_catalog",
       member: "repositories",
+      content: { name: "a list of its repositories" },
     });
   }
 

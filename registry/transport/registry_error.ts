@@ -28,7 +28,8 @@ const BLOB_KINDS: ReadonlySet<MissingKind | undefined> = new Set(["blob", "confi
 
 /** Content that may be missing in a registry. */
 export interface MissingContent {
-  readonly kind: MissingKind;
+  /** Absent for a list. */
+  readonly kind?: MissingKind | undefined;
   /** Its name, such as `the tag "v1"`. */
   readonly name: string;
 }
@@ -203,7 +204,8 @@ function notFoundError(
   fields: RegistryErrorFields,
 ): NotFoundError {
   const { kind, name = "it" } = content ?? {};
-  const isRepository = fields.registryCode === "NAME_UNKNOWN";
+  const isList = content !== undefined && kind === undefined;
+  const isRepository = !isList && fields.registryCode === "NAME_UNKNOWN";
   // The parent document is accessible, so the content is missing rather than hidden.
   if (kind !== undefined && kind !== "tag" && kind !== "manifest") {
     return new NotFoundError(
@@ -212,14 +214,22 @@ function notFoundError(
     );
   }
   const strangers = isAuthenticated ? "this user" : "unauthenticated clients";
-  const check = isRepository ? "Check the name" : "Check the name and the tag";
+  const check = isList
+    ? "Check the name of the registry"
+    : isRepository
+    ? "Check the name"
+    : "Check the name and the tag";
   return new NotFoundError(
     `${registry} does not have ${isRepository ? "the repository" : name}, or hides it from ` +
       strangers + inBrackets(words, authentication),
     {
       ...fields,
       missing: isRepository ? "repository" : kind,
-      advice: isAuthenticated ? `${check}, ${USER_ACCESS}` : `${check}; ${LOGIN_IF_PRIVATE}`,
+      advice: isAuthenticated
+        ? `${check}, ${USER_ACCESS}`
+        : isList
+        ? `${check}, or log in`
+        : `${check}; ${LOGIN_IF_PRIVATE}`,
     },
   );
 }

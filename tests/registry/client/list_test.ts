@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { NotFoundError, RegistryError } from "../../../registry/mod.ts";
 import { LimitError } from "../../../spec/mod.ts";
 import { endless, type Fault, on, plain, respond } from "../../_support/faulty_registry.ts";
@@ -113,6 +113,21 @@ Deno.test("RemoteClient.tags() reports why a list is rejected even without a pag
   );
 
   assertEquals(scene.registry.requests.length, 2);
+});
+
+Deno.test("RemoteClient.repositories() reports a registry that does not list them", async () => {
+  const body = '{"errors":[{"code":"NAME_UNKNOWN"}]}';
+  await using scene = makeScene([on("catalog", respond(404, {}, body))]);
+  using client = testClient();
+  const { registry } = scene.reference;
+
+  const { message, missing, advice } = await assertRejects(
+    () => Array.fromAsync(client.repositories(registry)),
+    NotFoundError,
+  );
+
+  assertStringIncludes(message, `${registry} does not have a list of its repositories, or hides`);
+  assertEquals([missing, advice], [undefined, "Check the name of the registry, or log in"]);
 });
 
 Deno.test.each(['{"name":"a/b"}', '{"name":"a/b","tags":null}', '{"tags":null}'])(
