@@ -42,10 +42,12 @@ export async function run(session: Session): Promise<void> {
   if (name === "") readReference(name);
   const store = await openExistingStore(session);
   const contents: StoredContent[] = [];
+  // Many names may have the same image.
+  const known = new Map<string, Promise<StoredContent>>();
   for (const entry of await storedEntries(store)) {
     session.signal.throwIfAborted();
     session.workOn(entry.name ?? entry.descriptor.digest);
-    contents.push(await describeOne(session, store, entry));
+    contents.push(await describeOne(session, store, entry, known));
   }
   session.workOn("");
   // Other images count in the shared sizes.
@@ -71,9 +73,14 @@ async function describeOne(
   session: Session,
   store: ContentStore,
   entry: StoredEntry,
+  known: Map<string, Promise<StoredContent>>,
 ): Promise<StoredContent> {
   try {
-    return await describeStored(store, entry);
+    const { mediaType, digest, size, platform } = entry.descriptor;
+    const key = JSON.stringify([mediaType, digest, size, platform]);
+    const content = known.getOrInsertComputed(key, () => describeStored(store, entry));
+    const { image, blobs } = await content;
+    return { image: { ...image, reference: entry.name }, blobs };
   } catch (error) {
     if (!(error instanceof DigestMismatchError || error instanceof SyntaxError)) throw error;
     const { name, descriptor: { digest, mediaType } } = entry;
