@@ -72,18 +72,19 @@ export function fileAge(time: Date | null | undefined): number {
   return Math.abs(Date.now() - (time?.getTime() ?? 0));
 }
 
-/**
- * Age of a file in milliseconds from which every change alters its times. Some file systems round
- * times to seconds.
- */
-const SETTLED_MS = 2_500;
+/** Longest time in milliseconds for which the times of a file may stay the same despite changes. */
+const TICK_MS = 20;
+/** The same for a file system that rounds times to seconds. */
+const ROUNDED_MS = 2_500;
 
 /** Returns text that changes with a file; `undefined` if the file may change while the text stays. */
 export function fileStamp(path: string): string | undefined {
   const info = lstatIfAny(path);
   const { dev, ino, size, mtime, ctime } = info ?? {};
   if (!mtime || !ctime || !ino) return undefined;
-  const isSettled = [mtime, ctime].every((time) => fileAge(time) >= SETTLED_MS);
+  const isSettled = [mtime, ctime].every((time) => {
+    return fileAge(time) >= (time.getMilliseconds() === 0 ? ROUNDED_MS : TICK_MS);
+  });
   if (!isSettled) return undefined;
   return JSON.stringify([dev, ino, size, mtime.getTime(), ctime.getTime()]);
 }
