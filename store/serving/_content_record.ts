@@ -11,11 +11,17 @@ export class ContentRecord {
   /** All content, the oldest first. */
   readonly #added = new Map<string, { readonly repository: string; readonly blob: Descriptor }>();
   readonly #byRepository = new Map<string, Map<Digest, Descriptor>>();
-  #version = 0;
+  #documents = 0;
+  #removals = 0;
 
-  /** Number that changes when a document is added or any content is removed. */
-  get version(): number {
-    return this.#version;
+  /** Number of documents that were added. */
+  get documents(): number {
+    return this.#documents;
+  }
+
+  /** Number of removals. */
+  get removals(): number {
+    return this.#removals;
   }
 
   repositories(): readonly string[] {
@@ -40,7 +46,7 @@ export class ContentRecord {
     this.#added.delete(key);
     this.#added.set(key, { repository, blob });
     this.#byRepository.getOrInsertComputed(repository, () => new Map()).set(digest, blob);
-    if (isDocumentMediaType(mediaType)) this.#version++;
+    if (isDocumentMediaType(mediaType)) this.#documents++;
     if (this.#added.size <= MAX_ENTRIES) return;
     for (const oldest of this.#added.values()) {
       return this.delete(oldest.repository, oldest.blob.digest);
@@ -49,7 +55,7 @@ export class ContentRecord {
 
   delete(repository: string, digest: Digest): void {
     if (!this.#added.delete(contentKey(repository, digest))) return;
-    this.#version++;
+    this.#removals++;
     const blobs = this.#byRepository.get(repository);
     blobs?.delete(digest);
     if (blobs?.size === 0) this.#byRepository.delete(repository);

@@ -10,9 +10,9 @@ import type { DocumentLinks, Links } from "./_document_links.ts";
 const MAX_REMEMBERED = 64;
 
 /** Documents by their subjects. */
-type BySubject = ReadonlyMap<Digest, readonly Descriptor[]>;
+type BySubject = Map<Digest, Descriptor[]>;
 
-/** The references of a repository, and the version of its content. */
+/** The references of a repository, and the state of its content. */
 export interface RepositoryRoots {
   readonly name: string;
   readonly roots: readonly Descriptor[];
@@ -20,6 +20,8 @@ export interface RepositoryRoots {
   readonly isHidden: (digest: Digest) => boolean;
   /** Values that change with the content, unless the store merely gains missing documents. */
   readonly version: readonly unknown[];
+  /** Values that change when content is removed or hidden, unless it leaves `index.json`. */
+  readonly removals: readonly unknown[];
 }
 
 /** Finds the content of repositories, and caches it until something changes. */
@@ -82,11 +84,9 @@ export class RepositoryGraph {
   }
 
   async #walk(repository: RepositoryRoots): Promise<Walk> {
-    const version = [...repository.version, await this.#store.descriptors()];
+    const entries = await this.#store.descriptors();
     const walk = this.#walks.get(repository.name);
-    const isCurrent = walk?.version.length === version.length &&
-      version.every((value, i) => value === walk.version[i]);
-    return walk !== undefined && isCurrent ? walk : await this.#walkAgain(repository);
+    return walk?.extend(repository, entries) ? walk : await this.#walkAgain(repository);
   }
 
   /** Returns whether the store now has documents that were missing. */
@@ -96,20 +96,19 @@ export class RepositoryGraph {
   }
 
   async #walkAgain(repository: RepositoryRoots): Promise<Walk> {
-    const { name, version } = repository;
     const entries = await this.#store.descriptors();
-    const subjects = () => this.#bySubject(entries);
-    const walk = new Walk(this.#links, repository, [...version, entries], subjects);
-    this.#walks.set(name, walk);
+    const walk = new Walk(this.#links, repository, entries, (listed) => this.#bySubject(listed));
+    this.#walks.set(repository.name, walk);
     return walk;
   }
 
   /** Groups the entries of `index.json`, such as signatures, by their subjects. */
   async #bySubject(entries: readonly Descriptor[]): Promise<BySubject> {
     if (entries === this.#listed?.of) return this.#listed.bySubject;
-    const bySubject = new Map<Digest, Descriptor[]>();
+    const known = this.#listed && beginsWith(entries, this.#listed.of) ? this.#listed : undefined;
+    const bySubject = known?.bySubject ?? new Map<Digest, Descriptor[]>();
     let isComplete = true;
-    for (const entry of entries) {
+    for (const entry of entries.slice(known?.of.length ?? 0)) {
       if (!isDocumentMediaType(entry.mediaType)) continue;
       const links = this.#links.known(entry) ?? await this.#links.read(entry);
       // A missing one may be stored later.
@@ -143,27 +142,43 @@ class Walk {
   readonly referrers = new Map<Digest, Descriptor[]>();
   /** Documents that are missing in the store, or damaged. */
   readonly missing: Descriptor[] = [];
-  /** Values that change with the content. */
-  readonly version: readonly unknown[];
   readonly #links: DocumentLinks;
   readonly #isHidden: (digest: Digest) => boolean;
-  readonly #subjects: () => Promise<BySubject>;
+  readonly #subjects: (entries: readonly Descriptor[]) => Promise<BySubject>;
+  readonly #removals: readonly unknown[];
+  #version: readonly unknown[] = [];
+  /** Entries of `index.json`. */
+  #entries: readonly Descriptor[] = [];
   /** Readers of the documents whose links are unknown. */
   readonly #unread = new Map<Digest, () => Promise<void>>();
   #finished: Promise<void> | undefined;
 
   constructor(
     links: DocumentLinks,
-    { name, roots, isHidden }: RepositoryRoots,
-    version: readonly unknown[],
-    subjects: () => Promise<BySubject>,
+    repository: RepositoryRoots,
+    entries: readonly Descriptor[],
+    subjects: (entries: readonly Descriptor[]) => Promise<BySubject>,
   ) {
-    this.name = name;
-    this.version = version;
+    this.name = repository.name;
     this.#links = links;
-    this.#isHidden = isHidden;
+    this.#isHidden = repository.isHidden;
+    this.#removals = repository.removals;
     this.#subjects = subjects;
+    this.extend(repository, entries);
+  }
+
+  /** Adds new references. Returns `false` if content was removed, so that a new walk is needed. */
+  extend(
+    { roots, version, removals }: RepositoryRoots,
+    entries: readonly Descriptor[],
+  ): boolean {
+    if (!beginsWith(removals, this.#removals) || !beginsWith(entries, this.#entries)) return false;
+    if (entries === this.#entries && beginsWith(version, this.#version)) return true;
+    this.#version = version;
+    this.#entries = entries;
+    this.#finished = undefined;
     for (const root of roots) this.#follow(root, 0);
+    return true;
   }
 
   /** Reads a document that was found, if its links are unknown. */
@@ -179,7 +194,7 @@ class Walk {
   async #finish(): Promise<void> {
     // The loops also visit entries that are added to the maps while they run.
     for (const read of this.#unread.values()) await read();
-    const bySubject = await this.#subjects();
+    const bySubject = await this.#subjects(this.#entries);
     if (bySubject.size === 0) return;
     for (const digest of this.found.keys()) {
       this.#followVisible(bySubject.get(digest) ?? [], 0);
@@ -221,4 +236,9 @@ class Walk {
       if (!this.#isHidden(descriptor.digest)) this.#follow(descriptor, depth);
     }
   }
+}
+
+/** Whether a list starts with all items of another one. */
+function beginsWith(list: readonly unknown[], start: readonly unknown[]): boolean {
+  return list === start || start.every((item, i) => item === list[i]);
 }

@@ -199,6 +199,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
 
   /** Mounts a blob of one repository into another. */
   async mount(repository: string, digest: Digest, from?: string): Promise<boolean> {
+    if (!await this.#store.has(digest)) return false;
     const source = from === undefined ? await this.#everything() : await this.#repository(from);
     const descriptor = (await this.#graph.find(source, [digest])).get(digest);
     if (descriptor === undefined || !await this.#store.has(descriptor)) return false;
@@ -288,7 +289,11 @@ export class StoreRegistryContent implements WritableRegistryContent {
     digests: readonly Digest[],
     isFound?: (descriptor: Descriptor) => boolean,
   ): Promise<ReadonlyMap<Digest, Descriptor>> {
-    return await this.#graph.find(await this.#repository(repository), digests, isFound);
+    const stored: Digest[] = [];
+    // To find out that a repository lacks content, all of its documents would be read.
+    for (const digest of digests) if (await this.#store.has(digest)) stored.push(digest);
+    if (stored.length === 0) return new Map();
+    return await this.#graph.find(await this.#repository(repository), stored, isFound);
   }
 
   async #repository(name: string): Promise<RepositoryRoots> {
@@ -300,7 +305,8 @@ export class StoreRegistryContent implements WritableRegistryContent {
       name,
       roots: [...this.#pushed.of(name), ...names.of(name).map(({ descriptor }) => descriptor)],
       isHidden: (digest) => this.#hidden.has(hiddenName, digest),
-      version: [names, this.#pushed.version, this.#hidden.version],
+      version: [names, this.#pushed.documents],
+      removals: [this.#pushed.removals, this.#hidden.version],
     };
   }
 
@@ -311,7 +317,8 @@ export class StoreRegistryContent implements WritableRegistryContent {
       name: EVERYTHING,
       roots: [...names.all.map(({ descriptor }) => descriptor), ...this.#pushed.all()],
       isHidden: () => false,
-      version: [names, this.#pushed.version],
+      version: [names, this.#pushed.documents],
+      removals: [this.#pushed.removals],
     };
   }
 }

@@ -202,4 +202,10 @@ Deno.test("StoreRegistryContent reads no other manifests to serve an image", asy
 
   assertEquals(digest, image.descriptor.digest);
   assertEquals(reads.blobs, 1);
+  // Nor for content that the store lacks, which a client is going to push.
+  const unknown: Digest = `sha256:${"0".repeat(64)}`;
+  assertEquals(await content.size("example.com/a", unknown), undefined);
+  assertEquals(await content.resolve("example.com/a", unknown), undefined);
+  assertEquals(await content.mount("example.com/b", unknown), false);
+  assertEquals(reads.blobs, 1);
 });

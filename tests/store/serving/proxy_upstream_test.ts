@@ -270,16 +270,17 @@ Deno.test("ProxyRegistryContent reads no known document to look up an unknown bl
   origin.release();
   const content = new ProxyRegistryContent(store, origin.client, UPSTREAM);
   await pull(content, "all");
-  let lookups = 0;
+  const lookups: unknown[] = [];
   const has = store.has.bind(store);
   store.has = (blob) => {
-    lookups++;
+    lookups.push(blob);
     return has(blob);
   };
 
-  const size = await content.size("app", `sha256:${"0".repeat(64)}`);
+  const unknown: Digest = `sha256:${"0".repeat(64)}`;
+  const size = await content.size("app", unknown);
 
-  assertEquals([size, lookups], [undefined, 0]);
+  assertEquals([size, lookups], [undefined, [unknown]]);
 });
 
 Deno.test("ProxyRegistryContent serves a manifest that was requested as a blob before", async () => {
