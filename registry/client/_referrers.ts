@@ -4,7 +4,8 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Index, MAX_INDEX_ENTRIES, parseManifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import { artifactTypeOf, referrersTag } from "../../spec/image/referrers.ts";
-import type { Registry } from "../endpoints/registry.ts";
+import type { ApiRequest, Registry } from "../endpoints/registry.ts";
+import { RegistryError } from "../errors.ts";
 import type { Reference } from "../reference.ts";
 import { TaskGroup } from "../tasks/task_group.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
@@ -49,9 +50,16 @@ export async function readReferrers(
   for (let path: string | undefined = `referrers/${digest}${query}`; path !== undefined;) {
     seen.add(path);
     if (seen.size > MAX_PAGES) throw new LimitError("pages", MAX_PAGES, seen.size, digest);
-    const page: ReferrersPage | undefined = await readPage(registry, path, reference, context);
-    if (page === undefined) {
+    // A registry that has sent a page supports the API.
+    const accept = seen.size === 1 ? NO_REFERRERS : [];
+    const request = { path, repository: reference.repository, accept };
+    const page: ReferrersPage | undefined = await readPage(registry, request, context);
+    if (page === undefined && seen.size === 1) {
       return (await readFallback(registry, reference, context)).filter(wanted);
+    }
+    if (page === undefined) {
+      const problem = `${registry.endpoint.registry} answered a page of the list without an index`;
+      throw new RegistryError(problem, { ...context.task, status: 200, url: path });
     }
     size += page.size;
     if (size > MAX_LIST_BYTES) {
@@ -69,17 +77,10 @@ export async function readReferrers(
 
 async function readPage(
   registry: Registry,
-  path: string,
-  { repository }: Reference,
+  request: Pick<ApiRequest, "path" | "repository" | "accept">,
   context: ManifestContext,
 ): Promise<ReferrersPage | undefined> {
-  return await registry.call({
-    ...context,
-    method: "GET",
-    repository,
-    path,
-    accept: NO_REFERRERS,
-  }, async (response) => {
+  return await registry.call({ ...context, ...request, method: "GET" }, async (response) => {
     if (response.status !== 200) return undefined;
     const bytes = await readBoundedBody(response, context.maxBytes, { limit: "referrers bytes" });
     // Some servers return a web page for unknown addresses.
@@ -91,7 +92,7 @@ async function readPage(
       index,
       size: bytes.length,
       isFiltered: filters.split(",").some((filter) => filter.trim() === "artifactType"),
-      next: nextPage(response, path),
+      next: nextPage(response, request.path),
     };
   });
 }

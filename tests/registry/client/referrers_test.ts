@@ -103,6 +103,19 @@ Deno.test("RemoteClient.referrers() reads every page", async () => {
 });
 
 Deno.test.each([
+  { what: "404", fault: respond(404), says: "(404, " },
+  { what: "a page", fault: respond(200, { "content-type": "text/html" }, "<html>"), says: "index" },
+])("RemoteClient.referrers() fails if the second page is $what", async ({ fault, says }) => {
+  await using scene = makeScene([
+    on({ kind: "referrers", path: /page=1/ }, fault),
+    on("referrers", pages([index(entry(1, SBOM)), index()], () => '<?page=1>; rel="next"')),
+  ]);
+  using client = testClient();
+
+  await assertRejects(() => client.referrers(scene.reference), RegistryError, says);
+});
+
+Deno.test.each([
   ...[400, 404, 405, 406, 410, 501].map((status) => ({
     answer: String(status),
     fault: respond(status),
