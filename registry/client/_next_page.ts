@@ -27,7 +27,7 @@ export function nextPage(response: HttpResponse, path: string): string | undefin
 }
 
 function parseLinks(header: string): { target: string; isNext: boolean }[] {
-  const links = header.includes("<")
+  const links = header.includes("<") && header.includes(">")
     ? header.matchAll(/<([^<>]*)>([^<]*)/g)
     : header.matchAll(/([^\s;]+)(.*)/gs);
   return [...links].map(([, target = "", parameters = ""]) => {
