@@ -312,12 +312,13 @@ export class RegistryWriter {
     context: UploadContext,
   ): Promise<"mounted" | UploadSession | undefined> {
     const { registry, repository } = context;
+    const source = registry.fullName(from);
     try {
       return await registry.call<"mounted" | UploadSession | undefined>({
         ...context,
-        scope: pushScope(registry.fullName(repository), registry.fullName(from)),
+        scope: pushScope(registry.fullName(repository), source),
         method: "POST",
-        path: `${UPLOADS}?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`,
+        path: `${UPLOADS}?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(source)}`,
         accept: [201, 202, ...NO_MOUNT],
       }, (response) => {
         if (response.status === 201) return "mounted";

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { RegistriesConfError } from "../../../registry/mod.ts";
 import { DigestMismatchError } from "../../../spec/mod.ts";
 import { type Fault, on, respond, wrongByte } from "../../_support/faulty_registry.ts";
@@ -144,6 +144,23 @@ Deno.test("RemoteClient pushes to the registry, or to a host that is for pushes"
 
   const seen = [mirror, target, upstream].map(({ registry }) => registry.requests.length);
   assertEquals(seen, [0, 1, 1]);
+});
+
+Deno.test("RemoteClient mounts from a repository by its name at the host for pushes", async () => {
+  await using target = makeScene([on({}, respond(201))]);
+  await using upstream = makeScene();
+  const text = host(target, 'capabilities = ["push"]\noverride_path = true', "/v2/team");
+  await using files = await hostsOf(upstream.registry.host, text);
+  using client = testClient(files);
+  const { reference, blob } = upstream;
+  const unread = () => Promise.reject(new Error("the bytes are not needed"));
+
+  await client.pushBlob(reference, blob.descriptor, unread, { mountFrom: "c/d" });
+
+  assertMatch(
+    target.registry.seen().join("\n"),
+    /^POST \/v2\/team\/a\/b\/blobs\/uploads\/\?mount=sha256[^&]*&from=team%2Fc%2Fd&ns=[^&]*$/,
+  );
 });
 
 Deno.test("RemoteClient looks for a tag of a source where no host is for pushes", async () => {
