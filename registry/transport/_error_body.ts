@@ -82,7 +82,8 @@ function parseErrorBody(text: string): ErrorBody {
   if (!isObject(body)) return {};
   const { errors, ...flat } = body;
   const entries = Array.isArray(errors) ? errors.filter(isObject) : [];
-  const entry = entries.find(({ code }) => REJECTIONS.has(String(code))) ?? entries[0] ?? flat;
+  const entry = entries.find(({ code }) => REJECTIONS.has(String(code))) ?? entries[0] ??
+    (isObject(flat.error) ? flat.error : flat);
   const code = typeof entry.code === "string" && CODE_REGEXP.test(entry.code)
     ? entry.code
     : undefined;

@@ -182,7 +182,7 @@ function writeError(
   // A document may refer to a missing blob although the repository exists.
   const isRepository = status === 404 && !/^(MANIFEST_)?BLOB_/.test(registryCode ?? "");
   const Kind = isRepository ? NotFoundError : RegistryError;
-  return new Kind(problem, { ...fields, advice: writeAdvice(status, registryCode) });
+  return new Kind(problem, { ...fields, advice: writeAdvice(fields) });
 }
 
 function rateLimitError(
@@ -249,13 +249,15 @@ function isExhausted(headers: Headers): boolean {
 }
 
 /** Returns the advice for a rejected push or deletion. */
-function writeAdvice(status: number, registryCode: string | undefined): string | undefined {
+function writeAdvice({ status, registryCode, url }: RegistryErrorFields): string | undefined {
   if (registryCode === BLOB_UNKNOWN) {
     return "First push everything that the document refers to; this registry accepts no index " +
       "without all of its manifests";
   }
   if (status === 405) return "Ask its operator whether it accepts this";
-  if (status === 409 || status === 412 || registryCode === "TAG_INVALID") {
+  // A blob has no tag.
+  const isProtected = (status === 409 || status === 412) && url.includes("/manifests/");
+  if (isProtected || registryCode === "TAG_INVALID") {
     return "Choose another tag if the registry protects this one";
   }
   return status === 413 ? "Ask its operator to raise the limit" : undefined;

@@ -250,6 +250,16 @@ Deno.test.each([301, 307, 400, 403, 405, 409, 416, 422, 429, 500, 501, 503])(
   },
 );
 
+Deno.test("pushBlob() advises no other tag if a registry answers 409", async () => {
+  await using registry = writableRegistry({
+    interfere: () => new Response(null, { status: 409 }),
+  });
+
+  const error = await assertRejects(() => push(registry, SMALL), RegistryError, "answered 409");
+
+  assertEquals(error.advice, undefined);
+});
+
 Deno.test("pushBlob() uses all retries once if a registry limits mounts and uploads", async () => {
   await using registry = writableRegistry({ interfere: (request) => refuse(request, 429) });
 
