@@ -4,7 +4,7 @@ import { formatReference, type Reference } from "../../registry/reference.ts";
 import { checkBundleDirectory, openIdMaps } from "../../store/bundles/make_bundle.ts";
 import { removeDeadBundles } from "../../store/bundles/remove_dead_bundles.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
-import { blobsOfImage, findHeld, type Held } from "../../store/content/find_held.ts";
+import { blobsOfImage, findHeld } from "../../store/content/find_held.ts";
 import { defaultOwnership } from "../../store/host/default_ownership.ts";
 import type { Image } from "../../store/images/image.ts";
 import { findExtracted } from "../../store/overlay/extracted_layer.ts";
@@ -85,24 +85,24 @@ export async function prepareBundling(
     isBusy ||= !event.cached;
     if (isBusy) progress.report(event);
   };
-  const mounter = bundler instanceof OverlayBundler ? bundler.mounter : undefined;
-  const ownership = maps !== undefined && bundler instanceof OverlayBundler
-    ? await bundler.layerOwnership()
-    : undefined;
-  // A numeric user needs no lookup, so the layers can be extracted as they arrive.
-  const isChecked = mounter === undefined || /[^0-9:]/.test(containerUser ?? "");
+  const overlay = bundler instanceof OverlayBundler ? bundler : undefined;
+  const mounter = overlay?.mounter;
+  const ownership = maps && await overlay?.layerOwnership();
   using stack = new DisposableStack();
-  let held: Held<Image> | undefined;
-  if (isChecked) {
-    held = stack.use(await findHeld(store, () => found.pull(report), blobsOfImage, signal));
-    await checkContainerUser(session, store, held.found, { mounter, ownership });
+  const hold = async (bring: () => Promise<Image>) => {
+    return stack.use(await findHeld(store, bring, blobsOfImage, signal)).found;
+  };
+  let image: Image | undefined;
+  // A numeric user needs no lookup, so the layers can be extracted as they arrive.
+  if (mounter === undefined || /[^0-9:]/.test(containerUser ?? "")) {
+    image = await hold(() => found.pull(report));
+    await checkContainerUser(session, store, image, { mounter, ownership });
   }
-  if (held === undefined || mounter !== undefined) {
-    const prepare = () => found.prepare(report, { mounter, ownership });
-    held = stack.use(await findHeld(store, prepare, blobsOfImage, signal));
+  if (image === undefined || mounter !== undefined) {
+    image = await hold(() => found.prepare(report, { mounter, ownership }));
   }
   const kept = stack.move();
-  return { reference, image: held.found, bundler, [Symbol.dispose]: () => kept.dispose() };
+  return { reference, image, bundler, [Symbol.dispose]: () => kept.dispose() };
 }
 
 /** How the layers are extracted. */

@@ -153,7 +153,8 @@ async function readConf(
 }
 
 /** Returns the paths that {@linkcode readRegistriesConf} looks for by default. */
-export function registriesPlaces(env: EnvironmentReader = readGrantedEnvironment): string[] {
+export function registriesPlaces(): string[] {
+  const env = readGrantedEnvironment;
   const own = ownDirectory(env);
   const directories = own === undefined ? DIRECTORIES : [...DIRECTORIES, own];
   const { hosts, daemons } = mirrorPlaces(env);

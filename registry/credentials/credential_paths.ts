@@ -36,23 +36,23 @@ export function helperOrder(helpers: DefaultCredentialHelpers | undefined): read
 }
 
 /** Returns the file that a login writes: `REGISTRY_AUTH_FILE`, or else docker's. */
-export function loginPath(env: EnvironmentReader = readGrantedEnvironment): string | undefined {
-  return env("REGISTRY_AUTH_FILE") || dockerPath(env);
+export function loginPath(): string | undefined {
+  return readGrantedEnvironment("REGISTRY_AUTH_FILE") || dockerPath(readGrantedEnvironment);
 }
 
 /**
  * Returns podman's own files, which it searches before the one that a login writes; none with
  * `REGISTRY_AUTH_FILE`.
  */
-export function podmanPaths(env: EnvironmentReader = readGrantedEnvironment): readonly string[] {
-  const own = loginPath(env);
-  return logoutPaths(env).filter((path) => path !== own);
+export function podmanPaths(): readonly string[] {
+  const own = loginPath();
+  return logoutPaths().filter((path) => path !== own);
 }
 
 /** Returns the files that a logout changes: `REGISTRY_AUTH_FILE`, or else docker's and podman's. */
-export function logoutPaths(env: EnvironmentReader = readGrantedEnvironment): readonly string[] {
-  const only = env("REGISTRY_AUTH_FILE");
-  return only ? [only] : credentialPaths(env);
+export function logoutPaths(): readonly string[] {
+  const only = readGrantedEnvironment("REGISTRY_AUTH_FILE");
+  return only ? [only] : credentialPaths(readGrantedEnvironment);
 }
 
 /**

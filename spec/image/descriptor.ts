@@ -33,7 +33,7 @@ export interface Descriptor {
 /** Members that a descriptor may lack. */
 const OPTIONAL_MEMBERS = ["urls", "annotations", "platform", "artifactType", "data"];
 /** Members of a descriptor. */
-export const DESCRIPTOR_MEMBERS: readonly string[] = [
+const DESCRIPTOR_MEMBERS: readonly string[] = [
   "mediaType",
   "digest",
   "size",
@@ -58,7 +58,7 @@ export function isMediaType(text: string): boolean {
 }
 
 /** Whether text may be the media type of opaque content: any text without control characters. */
-export function isOpaqueType(text: string): boolean {
+function isOpaqueType(text: string): boolean {
   return /^\P{Cc}+$/u.test(text);
 }
 
@@ -164,7 +164,7 @@ export function readArtifactType(json: JsonReader): string | undefined {
  * Reads the platform of an index entry. A platform without an operating system or an architecture
  * counts as absent.
  */
-export function readEntryPlatform(json: JsonReader | undefined): Platform | undefined {
+function readEntryPlatform(json: JsonReader | undefined): Platform | undefined {
   json?.refuseOtherCases(PLATFORM_MEMBERS);
   const platform = readPlatform(json);
   return platform?.os === "" || platform?.architecture === "" ? undefined : platform;
