@@ -147,7 +147,8 @@ function splitName(name: string): Repository {
   return { registry, repository: short ? `library/${path}` : path };
 }
 
-function nameProblem({ registry, repository }: Repository): string | undefined {
+/** Returns what is wrong with the host of a registry. */
+export function hostProblem(registry: string): string | undefined {
   const host = HOST_REGEXP.exec(registry);
   if (host !== null && Number(host[1] ?? 0) > 65535) {
     return `the port ${host[1]} must be at most 65535`;
@@ -156,6 +157,12 @@ function nameProblem({ registry, repository }: Repository): string | undefined {
   if (host === null || !URL.canParse(`https://${registry}`)) {
     return `the host "${registry}" must be a name or an address, with an optional port`;
   }
+  return undefined;
+}
+
+function nameProblem({ registry, repository }: Repository): string | undefined {
+  const problem = hostProblem(registry);
+  if (problem !== undefined) return problem;
   if (!PATH_REGEXP.test(repository)) {
     if (PATH_REGEXP.test(repository.toLowerCase())) return "the repository must be lower case";
     return `the repository "${repository}" must be lower-case letters and digits, with ".", "_", ` +

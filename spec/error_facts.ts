@@ -1,5 +1,6 @@
 /**
- * What went wrong, for programs. Codes stay the same when messages are reworded.
+ * What went wrong, for programs. Codes stay the same when messages are reworded. An argument that has
+ * the right type but is invalid also causes an error with one of these codes.
  *
  * Content that cannot be accepted:
  *
@@ -233,6 +234,18 @@ export function checkLimits(
   for (const [name, value = 0] of Object.entries(values)) {
     if (!(value >= 0)) throw outOfBounds(action, name, ">= 0", value);
   }
+}
+
+/**
+ * Rejects an empty path, such as that of an unset variable: with a name after it, it would be the
+ * root directory.
+ *
+ * @throws {RangeError} If the path is empty.
+ */
+export function checkPath(action: string, path: string, option = "path"): void {
+  if (path !== "") return;
+  const problem = 'the path must not be ""';
+  throw explainedError(RangeError, { code: "invalid-argument", action, problem, option });
 }
 
 function outOfBounds(action: string, name: string, rule: string, value: number): RangeError {

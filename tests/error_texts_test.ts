@@ -1,6 +1,17 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { walk } from "@std/fs";
 import { join, relative } from "@std/path";
+import { openFileTree } from "../layer/mod.ts";
+import { load, unpack } from "../mod.ts";
+import { readCertificates } from "../registry/mod.ts";
+import {
+  ContentStore,
+  listBundles,
+  overlaySupported,
+  removeBundle,
+  runBundle,
+  writeSpec,
+} from "../store/mod.ts";
 import { withoutComments } from "./_support/imports.ts";
 import { ROOT } from "./_support/process.ts";
 
@@ -100,3 +111,24 @@ Deno.test("the library explains arguments out of bounds with a code", async () =
 
   assertEquals(found.map(({ path, text }) => `${path}: ${text.trim()}`), []);
 });
+
+const CALLS: Readonly<Record<string, () => unknown>> = {
+  load: () => load(""),
+  unpack: () => unpack("localhost:1/a", ""),
+  readCertificates: () => readCertificates(""),
+  openFileTree: () => openFileTree(""),
+  "ContentStore.open": () => ContentStore.open(""),
+  listBundles: () => listBundles(""),
+  removeBundle: () => removeBundle("", "b"),
+  overlaySupported: () => overlaySupported(""),
+  runBundle: () => runBundle(""),
+  writeSpec: () => writeSpec("", { ociVersion: "1.2.0" }),
+};
+
+for (const [name, call] of Object.entries(CALLS)) {
+  Deno.test(`${name}() rejects an empty path with a code`, async () => {
+    const error = await assertRejects(async () => await call(), RangeError, 'must not be ""');
+
+    assertEquals("code" in error && error.code, "invalid-argument");
+  });
+}

@@ -1,4 +1,4 @@
-import { systemCause } from "../../spec/error_facts.ts";
+import { checkPath, systemCause } from "../../spec/error_facts.ts";
 import { openLibc } from "../linux/native_libc.ts";
 import type { FileTree, TreeBackend } from "../trees/file_tree.ts";
 import { NativeTree } from "./_native_tree.ts";
@@ -41,6 +41,7 @@ export interface OpenFileTreeOptions {
  */
 export function openFileTree(root: string, options: OpenFileTreeOptions = {}): FileTree {
   const { backend, onWarning } = options;
+  checkPath("open a directory", root, "root");
   const path = Deno.realPathSync(root);
   if (backend === "pure") return new PureTree(path);
   const native = openNative(path);

@@ -1,4 +1,4 @@
-import { explainedError } from "../../spec/error_facts.ts";
+import { checkPath, explainedError } from "../../spec/error_facts.ts";
 
 const CERTIFICATE_REGEXP = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 const CERTIFICATE_FILE_REGEXP = /\.(?:crt|pem|cer)$/i;
@@ -28,6 +28,7 @@ const CERTIFICATE_FILE_REGEXP = /\.(?:crt|pem|cer)$/i;
  */
 export async function readCertificates(path: string): Promise<string[]> {
   const { readUserText } = await import("../configuration/user_file.ts");
+  checkPath("read certificates", path);
   const { isDirectory } = await Deno.stat(path);
   const files = isDirectory ? await listCertificateFiles(path) : [path];
   const texts = await Promise.all(files.map(readUserText));

@@ -1,6 +1,6 @@
 import { explainedError } from "../../spec/error_facts.ts";
 import type { RuleSource } from "../configuration/registry_rules.ts";
-import { DOCKER_HUB, DOCKER_HUB_HOST } from "../reference.ts";
+import { DOCKER_HUB, DOCKER_HUB_HOST, hostProblem } from "../reference.ts";
 import type { RegistryHost } from "../registry_rule.ts";
 import { isLoopback, isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
@@ -43,6 +43,16 @@ export interface EndpointSettings {
 /** Returns the endpoint of a registry. */
 export function registryEndpoint(registry: string, options: EndpointSettings): Endpoint {
   const { plainHttp, allowPrivate, isInsecure = false } = options;
+  const problem = hostProblem(registry);
+  if (problem !== undefined) {
+    const action = `use "${registry}" as a registry`;
+    throw explainedError(TypeError, {
+      code: "invalid-argument",
+      action,
+      subject: registry,
+      problem,
+    });
+  }
   const host = registry === DOCKER_HUB ? DOCKER_HUB_HOST : registry;
   const https = new URL(`https://${host}`);
   const http = new URL(`http://${host}`);

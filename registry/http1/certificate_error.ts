@@ -1,4 +1,5 @@
 import { type ErrorFacts, explainedError, problemOf } from "../../spec/error_facts.ts";
+import type { ClientCertificate } from "../credentials.ts";
 
 /** Start of a certificate in PEM. Deno ignores everything else. */
 export const CERTIFICATE_MARK = "-----BEGIN CERTIFICATE-----";
@@ -8,8 +9,15 @@ export const OLD_VERSION: RegExp = /UnsupportedCertVersion/;
 /** What is wrong with such a certificate. */
 export const OLD_VERSION_PROBLEM = "has X.509 version 1, which Deno does not support";
 
-/** @throws {TypeError} If one of the certificates is not in PEM. */
-export function checkCertificates(certificates: readonly string[]): void {
+/** @throws {TypeError} If one of the certificates is not in PEM, or the client's lacks its key. */
+export function checkCertificates(
+  authorities: readonly string[],
+  client?: ClientCertificate,
+): void {
+  if (client !== undefined && !(client.cert && client.key)) {
+    throw certificateError("a client certificate needs both a certificate and a key");
+  }
+  const certificates = client === undefined ? authorities : [...authorities, client.cert];
   if (certificates.every((text) => text.includes(CERTIFICATE_MARK))) return;
   throw explainedError(TypeError, {
     code: "invalid-argument",

@@ -58,7 +58,7 @@ export function createHttpClient(
   url: URL,
   route: Route,
 ): Deno.HttpClient {
-  checkCertificates([...caCerts, ...(clientCertificate ? [clientCertificate.cert] : [])]);
+  checkCertificates(caCerts, clientCertificate);
   const options = {
     caCerts: [...caCerts],
     // Over HTTP/2, all blobs would share the flow-control window of one connection, and 1 GiB over

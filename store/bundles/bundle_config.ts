@@ -1,6 +1,7 @@
 import { openFileTree } from "../../layer/disk/open_tree.ts";
 import type { Owner } from "../../layer/extraction/ownership.ts";
 import { cleanPath, isBelow } from "../../layer/trees/clean_path.ts";
+import { checkPath } from "../../spec/error_facts.ts";
 import { withMounts, withRootFS } from "../../spec/options/filesystem_options.ts";
 import { withImageConfig } from "../../spec/options/image_options.ts";
 import { formatSpec, newSpec } from "../../spec/options/new_spec.ts";
@@ -185,6 +186,7 @@ function writeNameFiles(
  * ```
  */
 export async function writeSpec(path: string, spec: RuntimeSpec): Promise<void> {
+  checkPath("write the configuration of a bundle", path);
   const bytes = new TextEncoder().encode(formatSpec(spec));
   await Promise.try(() => swapFile(path, [bytes]));
 }

@@ -1,5 +1,5 @@
 import { DIGEST_ALGORITHMS } from "../../spec/digest.ts";
-import { errorCode, explainedError } from "../../spec/error_facts.ts";
+import { checkPath, errorCode } from "../../spec/error_facts.ts";
 import { isObject } from "../../spec/json.ts";
 import { StoreError } from "../errors.ts";
 import { lstatIfAny, replaceFile, statIfAny, syncDirectory } from "../host/files.ts";
@@ -79,15 +79,7 @@ export class LayoutDirectory {
    */
   static async open(path: string, options: ContentStoreOptions): Promise<LayoutDirectory> {
     const { foreign = false, damaged = false } = options;
-    // An empty name, such as that of an unset variable, would put the blobs into the root directory.
-    if (path === "") {
-      throw explainedError(RangeError, {
-        code: "invalid-argument",
-        action: "open a store",
-        problem: 'the name of the directory must not be ""',
-        option: "path",
-      });
-    }
+    checkPath("open a store", path);
     if (!foreign && checkStoreRoot(path)) {
       for (const name of STORE_FOLDERS) checkStoreFolder(`${path}/${name}`);
     }

@@ -1,5 +1,6 @@
 import { SingleFlight } from "../../registry/tasks/single_flight.ts";
 import type { Digest } from "../../spec/digest.ts";
+import { checkIntegers } from "../../spec/error_facts.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { digestName } from "../../spec/verifier.ts";
@@ -47,6 +48,7 @@ export async function ingestBlob(
   options: IngestOptions,
 ): Promise<Ingestion> {
   const { signal, onProgress } = options;
+  checkIntegers("store a blob", { size: descriptor.size }, 0);
   const part = partPath(target.directory, descriptor.digest);
   const host = URL.parse(options.source ?? "")?.host ?? "";
   // Reserve a connection, because other downloads in ranges could take all of them first.

@@ -1,4 +1,4 @@
-import { unlessRejected } from "../../spec/error_facts.ts";
+import { checkPath, unlessRejected } from "../../spec/error_facts.ts";
 import { StoreError } from "../errors.ts";
 import { lstatIfAny, statIfAny } from "./files.ts";
 import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
@@ -93,6 +93,7 @@ const MODE = 0o755;
  * directory.
  */
 export function checkStoreRoot(path: string): boolean {
+  checkPath("open a store", path);
   const named = lstatIfAny(path);
   if (named === undefined) return false;
   const info = named.isSymlink ? statIfAny(path) : named;

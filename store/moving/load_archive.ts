@@ -1,5 +1,6 @@
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import type { Digest } from "../../spec/digest.ts";
+import { checkPath } from "../../spec/error_facts.ts";
 import type { ContentSource, ContentTarget } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import {
@@ -69,6 +70,7 @@ export async function loadArchive(
   options: LoadArchiveOptions = {},
 ): Promise<readonly LoadedImage[]> {
   const { format, input, successors, signal } = options;
+  checkPath("load an archive", path);
   // An index that cannot be changed would be an error only once all content is there.
   await store.references();
   const mayBeLayout = input === undefined && format !== "docker-archive" && path !== "-";

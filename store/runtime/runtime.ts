@@ -1,6 +1,6 @@
 import { onAbort } from "../../registry/tasks/abortable.ts";
 import { startTimer } from "../../registry/tasks/timer.ts";
-import { explainedError } from "../../spec/error_facts.ts";
+import { checkPath, explainedError } from "../../spec/error_facts.ts";
 import { checkBundleId } from "../bundle.ts";
 import { BundleError } from "../errors.ts";
 import { Container } from "./_container.ts";
@@ -141,6 +141,7 @@ export async function runBundle(
 
 /** Returns the real path of a bundle. Some runtimes exit like a program if it is none. */
 function realBundlePath(path: string): string {
+  checkPath("run a bundle", path);
   try {
     const real = Deno.realPathSync(path);
     if (Deno.statSync(`${real}/config.json`).isFile) return real;

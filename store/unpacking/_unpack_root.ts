@@ -3,7 +3,7 @@ import { copyDirectoryMetadata, openUpDirectory } from "../../layer/trees/direct
 import type { FileStatus, FileTree, TreeBackend } from "../../layer/trees/file_tree.ts";
 import { moveEntry } from "../../layer/trees/move_entry.ts";
 import { removeEntry } from "../../layer/trees/remove_entry.ts";
-import { explainedError } from "../../spec/error_facts.ts";
+import { checkPath } from "../../spec/error_facts.ts";
 import type { ErrorFacts } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { resolve } from "../../spec/paths.ts";
@@ -82,7 +82,7 @@ export class UnpackRoot implements AsyncDisposable {
    * @throws {UnpackError} If it has content, or another process is unpacking into it.
    */
   static async open(directory: string, options: UnpackRootOptions): Promise<UnpackRoot> {
-    refuseNoName(directory);
+    checkPath("unpack an image", directory, "directory");
     for (let attempt = 1;; attempt++) {
       const made = await makeTarget(resolve(directory));
       try {
@@ -102,7 +102,7 @@ export class UnpackRoot implements AsyncDisposable {
    * @throws {UnpackError} If it is not a directory, or is not empty although `force` is false.
    */
   static async check(directory: string, options: UnpackRootOptions): Promise<void> {
-    refuseNoName(directory);
+    checkPath("unpack an image", directory, "directory");
     if (statIfAny(directory) !== undefined) await checkTarget(directory, options);
   }
 
@@ -291,17 +291,6 @@ function notCreated(path: string, cause: unknown): UnpackError {
     action: `create the directory "${path}"`,
     advice: "Choose another directory",
     cause,
-  });
-}
-
-/** Rejects an empty name, as from an unset variable, which would mean the current directory. */
-function refuseNoName(directory: string): void {
-  if (directory !== "") return;
-  throw explainedError(RangeError, {
-    code: "invalid-argument",
-    action: "unpack an image",
-    problem: 'the name of the directory must not be ""',
-    option: "directory",
   });
 }
 

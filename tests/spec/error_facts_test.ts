@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { checkIntegers, checkLimits } from "../../spec/error_facts.ts";
+import { checkIntegers, checkLimits, checkPath } from "../../spec/error_facts.ts";
 
 Deno.test("checkIntegers() accepts integers within the bounds, and missing ones", () => {
   checkIntegers("copy", { jobs: 1, tries: 5, rest: undefined }, 1, 5);
@@ -37,4 +37,16 @@ Deno.test.each([-1, NaN])("checkLimits() rejects %d, and names the option", (val
 
   const { code, option } = { code: undefined, option: undefined, ...error };
   assertEquals([code, option] as unknown[], ["invalid-argument", "bytes"]);
+});
+
+Deno.test("checkPath() rejects only an empty path, and names the option", () => {
+  checkPath("load", "/");
+  const error = assertThrows(
+    () => checkPath("load", "", "root"),
+    RangeError,
+    'Cannot load: the path must not be ""',
+  );
+
+  const { code, option } = { code: undefined, option: undefined, ...error };
+  assertEquals([code, option] as unknown[], ["invalid-argument", "root"]);
 });

@@ -115,6 +115,28 @@ Deno.test("RemoteClient.tags() reports why a list is rejected even without a pag
   assertEquals(scene.registry.requests.length, 2);
 });
 
+Deno.test.each(["a b", "", "a/b", "u@a", "a:99999"])(
+  "RemoteClient refuses %j as the host of a registry",
+  async (registry) => {
+    using client = testClient();
+
+    const calls = [
+      () => Array.fromAsync(client.repositories(registry)),
+      () => Array.fromAsync(client.tags({ registry, repository: "a" })),
+      () => client.resolve({ registry, repository: "a", tag: "1" }),
+    ];
+
+    for (const call of calls) {
+      const error = await assertRejects(
+        call,
+        TypeError,
+        `Cannot use "${registry}" as a registry: `,
+      );
+      assertEquals("code" in error && error.code, "invalid-argument");
+    }
+  },
+);
+
 Deno.test("RemoteClient.repositories() reports a registry that does not list them", async () => {
   const body = '{"errors":[{"code":"NAME_UNKNOWN"}]}';
   await using scene = makeScene([on("catalog", respond(404, {}, body))]);

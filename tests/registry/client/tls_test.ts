@@ -245,6 +245,19 @@ Deno.test("readCertificates() reads files and directories, and nothing but certi
   await assertRejects(() => readCertificates(dir.join("none")), Deno.errors.NotFound);
 });
 
+Deno.test.each([{ cert: "", key: "k" }, { cert: "-----BEGIN CERTIFICATE-----", key: "" }])(
+  "RemoteClient refuses the incomplete client certificate %j",
+  async (clientCertificate) => {
+    await using tls = await makeTlsScene();
+    using client = testClient({ caCerts: [tls.ca], clientCertificate });
+
+    const error = await assertRejects(() => client.resolve(tls.scene.reference), TypeError);
+
+    assert(error.message.includes("both a certificate and a key"), error.message);
+    assertEquals("code" in error && error.code, "invalid-argument");
+  },
+);
+
 Deno.test("RemoteClient reports a client certificate of X.509 version 1", async () => {
   await using temp = await makeTempDir();
   const { firstVersion } = await makeOddCertificates(temp.path);

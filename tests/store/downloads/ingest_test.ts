@@ -30,6 +30,15 @@ Deno.test("ingest() does not fetch stored blobs", async () => {
   assertEquals([status, source.offsets], ["cached", []]);
 });
 
+Deno.test("ingest() rejects a descriptor with an invalid size", async () => {
+  await using store = await makeTempStore();
+  const ingest = () => store.ingest({ ...DESCRIPTOR, size: -1 }, countingSource(BYTES).open);
+
+  const error = await assertRejects(ingest, RangeError, '"size" must be an integer >= 0');
+
+  assertEquals("code" in error && error.code, "invalid-argument");
+});
+
 Deno.test("ingest() stores the empty blob", async () => {
   await using store = await makeTempStore();
   const { descriptor, bytes } = randomBlob(0);
