@@ -120,8 +120,8 @@ async function readIndex(
 ): Promise<RawIndex> {
   // The list of a mirror may be outdated, and newer entries would be lost.
   const found = await ifFound(client.document(reference, { ...options, skipMirrors: true }));
-  if (found?.value.kind === "index" && found.descriptor.digest !== subject) {
-    return JSON.parse(new TextDecoder().decode(found.bytes));
-  }
-  return { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] };
+  const isList = found?.value.kind === "index" && found.descriptor.digest !== subject;
+  const index = isList ? JSON.parse(new TextDecoder().decode(found.bytes)) : { schemaVersion: 2 };
+  // Go encodes an empty list as null. Another tool may have written a list of Docker's type.
+  return { ...index, mediaType: OCI_INDEX, manifests: index.manifests ?? [] };
 }

@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { parseReference, RepositoryContent } from "../../../registry/mod.ts";
+import { DOCKER_MANIFEST_LIST, OCI_INDEX } from "../../../spec/mod.ts";
 import { copyGraph } from "../../../store/mod.ts";
 import { buildArtifact, buildImage, buildIndex } from "../../_support/image.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
@@ -78,6 +79,25 @@ Deno.test("RemoteClient.delete() warns if the list of referrers cannot be change
   assertEquals(await registry.content.resolve("a/b", SBOM.descriptor.digest), undefined);
   assertEquals(warnings.length, 1);
   assertMatch(warnings[0] ?? "", /^sha256:\w+ is still listed as a referrer of sha256:\w+: .*403/);
+});
+
+Deno.test.each([
+  { type: OCI_INDEX, list: { manifests: null } },
+  { type: OCI_INDEX, list: {} },
+  { type: DOCKER_MANIFEST_LIST, list: { manifests: [] } },
+])("RepositoryContent adds a referrer to the list $list of type $type", async ({ type, list }) => {
+  await using scene = await makeScene();
+  const { client, registry, repository } = scene;
+  const body = JSON.stringify({ schemaVersion: 2, mediaType: type, ...list });
+  const url = `http://${registry.host}/v2/a/b/manifests/${LIST}`;
+  const init = { method: "PUT", headers: { "content-type": type }, body };
+  await (await fetch(url, init)).body?.cancel();
+  const other = buildArtifact({ artifactType: "application/x.vex", subject: IMAGE.descriptor });
+  const target = new RepositoryContent(client, repository);
+
+  await copyGraph(await memoryOf(IMAGE, other), target, other.descriptor);
+
+  assertEquals(await scene.listed(), [other.descriptor.digest]);
 });
 
 Deno.test("copyGraph() lists a referrer even if the registry returns the subject for the fallback tag", async () => {
