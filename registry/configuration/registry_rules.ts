@@ -187,11 +187,13 @@ function findRule(
     }, undefined);
 }
 
-/** Rates a prefix. The length of a network's text says nothing about its size. */
+/** Rates a prefix. A host is more specific than a wildcard of the same length. */
 function specificity(prefix: string): number {
   if (prefix === "*") return -Infinity;
   const network = parseNetwork(prefix);
-  return network === undefined ? prefix.length : network.bits - MAX_NETWORK_BITS;
+  // The length of a network's text says nothing about its size.
+  if (network !== undefined) return network.bits - MAX_NETWORK_BITS;
+  return prefix.replace("*", "").length;
 }
 
 function matches(prefix: string, reference: Reference | Repository): boolean {

@@ -140,6 +140,12 @@ Deno.test.each([
     name: "x.a.io/b/c",
     at: ["d.io/c"],
   },
+  {
+    why: "a host before a wildcard of the same length",
+    conf: rule("*.a.io", "c.io") + rule("x.a.io", "d.io"),
+    name: "x.a.io/b",
+    at: ["d.io/b"],
+  },
   { why: "mirrors for tags", conf: USES, name: "a.io/b:1", at: ["all.io/b", "tag.io/b", "a.io/b"] },
   {
     why: "mirrors for digests",
