@@ -77,10 +77,11 @@ export function limitRemedy(error: unknown, command: Command | undefined): strin
   if (name === undefined || !examples.includes(`${name}=`)) {
     return "It may be an attack; if it is not, raise the limit in a program of your own";
   }
-  // If reading stopped at the limit, the actual value is unknown.
-  const isLowerBound = name !== "maxRatio" && value < 1.01 * max;
-  const enough = formatLimit(isLowerBound ? 2 * max : value, UNITS[name]);
-  return `It may be an attack; if it is not, raise the limit with --limit ${name}=${enough}`;
+  // If reading stopped at the limit, the actual value is unknown. Gzip reaches a ratio of 1032.
+  const isLowerBound = name === "maxRatio" ? value > 1032 : value < 1.01 * max;
+  const enough = isLowerBound ? 2 * (name === "maxRatio" ? value : max) : value;
+  const limit = `${name}=${formatLimit(enough, UNITS[name])}`;
+  return `It may be an attack; if it is not, raise the limit with --limit ${limit}`;
 }
 
 /** Rounds a value up to two digits, or to a power of 1024. */

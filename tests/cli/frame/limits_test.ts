@@ -53,7 +53,8 @@ Deno.test("addLimitOption() lists the names for one that it does not know", () =
 
 Deno.test.each([
   { option: "maxRatio", max: 1000, value: 1001, says: "--limit maxRatio=1100" },
-  { option: "maxRatio", max: 1000, value: 20_481, says: "--limit maxRatio=21000" },
+  { option: "maxRatio", max: 1000, value: 20_481, says: "--limit maxRatio=41000" },
+  { option: "maxRatio", max: 41_000, value: 41_001, says: "--limit maxRatio=83000" },
   // Reading stopped at the limit.
   { option: "maxEntries", max: 2_000_000, value: 2_000_001, says: "--limit maxEntries=4000000" },
   { option: "maxBytes", max: 20 * 1024 * MIB, value: 20 * 1024 * MIB + 1, says: "maxBytes=40Gi" },
