@@ -194,12 +194,12 @@ async function chooseContent(
   const [first = target.isForOnePlatform && isIndex ? hostPlatform() : undefined] = platforms;
   if (first === undefined) return { root: found, successors, isPart: false };
   const choice = await import("../../store/moving/choose_platforms.ts");
-  const how = { label, signal };
+  const facts = { label, signal };
   if (!sparse || !isIndex) {
-    const root = await choice.chooseManifest(content, found, first, how);
+    const root = await choice.chooseManifest(content, found, first, facts);
     return { root, successors, isPart: root.digest !== found.digest };
   }
-  const keep = choice.keepPlatforms(content, found, platforms, how);
+  const keep = choice.keepPlatforms(content, found, platforms, facts);
   return {
     root: found,
     isPart: false,

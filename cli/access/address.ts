@@ -38,10 +38,10 @@ export interface ServeAccess {
  * clients on other machines could push.
  */
 export function servesReadOnly(access: ServeAccess): boolean {
-  return access.readOnly ?? (access.proxy !== undefined || servesStrangers(access));
+  return access.readOnly ?? (access.proxy !== undefined || isOpenToNetwork(access));
 }
 
 /** Returns whether `serve` accepts unauthenticated clients on other machines. */
-export function servesStrangers({ listen, htpasswd }: ServeAccess): boolean {
+export function isOpenToNetwork({ listen, htpasswd }: ServeAccess): boolean {
   return listen !== undefined && htpasswd === undefined && !isLoopback(listen);
 }

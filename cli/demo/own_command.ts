@@ -14,7 +14,7 @@ export interface OwnStart {
 }
 
 /** Returns the command that starts this program again, as a user can type it. */
-export function ownCommand(start: OwnStart = thisStart()): string {
+export function ownCommand(start: OwnStart = currentStart()): string {
   const { mainModule, isStandalone, execPath, version } = start;
   if (isStandalone) return execPath?.split(/[/\\]/).at(-1) ?? "oci";
   // With npx, there is no "deno" in the PATH.
@@ -22,7 +22,7 @@ export function ownCommand(start: OwnStart = thisStart()): string {
   return `${deno} run -A ${moduleName(start, mainModule)}`;
 }
 
-function thisStart(): OwnStart {
+function currentStart(): OwnStart {
   const isReadable = isGranted({ name: "read" });
   return {
     mainModule: Deno.mainModule,

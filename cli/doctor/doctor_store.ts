@@ -37,7 +37,7 @@ export async function examineStore(session: Session): Promise<Diagnosis> {
   const flags = missingFlags(needs);
   const isReadable = isGranted({ name: "read", path });
   if (flags.length > 0) {
-    const exists = isReadable ? await isThere(path) : null;
+    const exists = isReadable ? await isFound(path) : null;
     const facts = { store: { path, exists, writable: null, freeBytes: null }, ...NO_TRIALS };
     const findings = TRIED.map(([subject, what]) => subject.ungranted(what, flags));
     return { facts, findings };
@@ -67,7 +67,7 @@ function findStore(session: Session): string | DoctorFinding {
   }
 }
 
-async function isThere(path: string): Promise<boolean> {
+async function isFound(path: string): Promise<boolean> {
   try {
     await Deno.stat(path);
     return true;
@@ -78,7 +78,7 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 async function tryStore(path: string): Promise<Diagnosis> {
-  const exists = await isThere(path);
+  const exists = await isFound(path);
   let refusal: string | undefined;
   try {
     using _created = await createIfMissing(path);
@@ -121,7 +121,7 @@ function refusalOf(error: unknown): string | undefined {
  */
 async function createIfMissing(path: string): Promise<Disposable> {
   const made: string[] = [];
-  for (let at = path; !await isThere(at);) {
+  for (let at = path; !await isFound(at);) {
     made.push(at);
     const parent = resolve(at, "..");
     if (parent === at || !isGranted({ name: "write", path: parent })) break;
@@ -139,13 +139,13 @@ async function readFreeBytes(path: string): Promise<number | null> {
 }
 
 /** Minimum free space: few images are smaller. */
-const LITTLE_BYTES = 1_000_000;
+const MIN_FREE_BYTES = 1_000_000;
 
 function storeFinding(path: string, exists: boolean, freeBytes: number | null): DoctorFinding {
   const state = exists ? "is writable" : "does not exist yet and can be created";
   const free = freeBytes === null ? "" : `; ${formatBytes(freeBytes)} free`;
   const says = `${path} ${state}${free}`;
-  return freeBytes !== null && freeBytes < LITTLE_BYTES
+  return freeBytes !== null && freeBytes < MIN_FREE_BYTES
     ? STORE.problem(says, "free some space")
     : STORE.ok(says);
 }

@@ -45,7 +45,7 @@ const UNSUPPORTED = [400, 405, 501];
  * Statuses after which content is pushed: it is missing, or the registry rejects the request. The
  * push then shows why, unlike a response to `HEAD`, which has no body.
  */
-const NOT_THERE_TO_PUSH = [...MISSING, ...UNSUPPORTED, 403];
+const PUSHED_AFTER = [...MISSING, ...UNSUPPORTED, 403];
 
 /**
  * Statuses of servers that reject `HEAD` of a blob. A storage server may accept nothing but `GET`,
@@ -99,7 +99,7 @@ export class RegistryWriter {
       method: "HEAD",
       path: `manifests/${digest}`,
       headers: { accept: mediaType },
-      accept: NOT_THERE_TO_PUSH,
+      accept: PUSHED_AFTER,
     }, ({ status }) => status === 200);
   }
 
@@ -143,7 +143,7 @@ export class RegistryWriter {
       ...request,
       method: "GET",
       headers: { range: "bytes=0-0" },
-      accept: [206, 416, ...isPushTarget ? NOT_THERE_TO_PUSH : [...MISSING, ...UNSUPPORTED]],
+      accept: [206, 416, ...isPushTarget ? PUSHED_AFTER : [...MISSING, ...UNSUPPORTED]],
     }, (response) => {
       // If GET is also rejected, the reason may be the digest rather than the method.
       if (!NO_HEAD_OF_BLOB.includes(response.status)) this.#headless.set(name, true);

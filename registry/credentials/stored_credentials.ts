@@ -111,7 +111,7 @@ export async function saveCredential(
   for (const name of helperOrder(helpers)) {
     try {
       if (name === FILES_HELPER) return await saveInFile(key, entry, auth, options);
-      await storeWithHelper(name, helperHost(name, key), secretOf(auth), howOf(options));
+      await storeWithHelper(name, helperHost(name, key), secretOf(auth), helperOptionsOf(options));
       const path = helpers?.file ?? "registries.conf";
       return { path, helper: `docker-credential-${name}`, ...NONE };
     } catch (error) {
@@ -132,7 +132,7 @@ async function saveInFile(
   const file = await readCredentialFile(path);
   const name = file && helperOf(file, key);
   if (name !== undefined) {
-    await storeWithHelper(name, helperServer(key), secretOf(auth), howOf(options));
+    await storeWithHelper(name, helperServer(key), secretOf(auth), helperOptionsOf(options));
   }
   // Like docker, keep an empty entry for a credential in a helper: no stale password must remain.
   const kept = name === undefined ? entry : {};
@@ -145,7 +145,7 @@ async function saveInFile(
   return { path, helper: name && `docker-credential-${name}`, ...older };
 }
 
-function howOf({ helperTimeoutMs, signal }: EraseCredentialOptions): HelperOptions {
+function helperOptionsOf({ helperTimeoutMs, signal }: EraseCredentialOptions): HelperOptions {
   return { timeoutMs: helperTimeoutMs ?? HELPER_TIMEOUT_MS, signal };
 }
 
@@ -264,12 +264,14 @@ async function erase(
   options: EraseCredentialOptions,
 ): Promise<readonly string[]> {
   const { paths = logoutPaths(), helpers, signal } = options;
-  const how = howOf(options);
+  const helperOptions = helperOptionsOf(options);
   const isErased = (other: string) => key === undefined || isErasedWith(other, key);
   const erased = new Set<string>();
   const eraseInHelper = async (name: string, server: string | undefined) => {
     const isFound =
-      await (server === undefined ? eraseAll(name, how) : eraseIfAny(name, server, how));
+      await (server === undefined
+        ? eraseAll(name, helperOptions)
+        : eraseIfAny(name, server, helperOptions));
     if (isFound) erased.add(`docker-credential-${name}`);
   };
   for (const path of paths) {
@@ -314,9 +316,9 @@ function helpersFor(
 }
 
 /** Erases all credentials in a helper; returns whether there were any. */
-async function eraseAll(name: string, how: HelperOptions): Promise<boolean> {
-  const servers = await listWithHelper(name, how);
-  for (const server of servers) await eraseWithHelper(name, server, how);
+async function eraseAll(name: string, helperOptions: HelperOptions): Promise<boolean> {
+  const servers = await listWithHelper(name, helperOptions);
+  for (const server of servers) await eraseWithHelper(name, server, helperOptions);
   return servers.length > 0;
 }
 
@@ -348,19 +350,19 @@ function helperOf(
 async function eraseIfAny(
   name: string,
   server: string,
-  how: HelperOptions,
+  helperOptions: HelperOptions,
 ): Promise<boolean> {
   let isUnclear = false;
   const unclear = () => {
     isUnclear = true;
   };
   const found = await runCredentialHelper(name, server, {
-    ...how,
+    ...helperOptions,
     onWarning: unclear,
     onSkipped: unclear,
   });
   if (found === undefined && !isUnclear) return false;
-  await eraseWithHelper(name, server, how);
+  await eraseWithHelper(name, server, helperOptions);
   return true;
 }
 

@@ -54,10 +54,10 @@ const WARNERS = new WeakMap<Warner, Warner>();
 /** Returns a callback that passes each distinct message to `onWarning` once. */
 function warnOnce(onWarning: Warner): Warner {
   return WARNERS.getOrInsertComputed(onWarning, () => {
-    const told = new Set<string>();
+    const warned = new Set<string>();
     return (message) => {
-      if (told.has(message)) return;
-      told.add(message);
+      if (warned.has(message)) return;
+      warned.add(message);
       onWarning(message);
     };
   });

@@ -213,7 +213,7 @@ function notFoundError(
       { ...fields, missing: kind, advice: "Ask the owner of the image to push it again" },
     );
   }
-  const strangers = isAuthenticated ? "this user" : "unauthenticated clients";
+  const clients = isAuthenticated ? "this user" : "unauthenticated clients";
   const check = isList
     ? "Check the name of the registry"
     : isRepository
@@ -221,7 +221,7 @@ function notFoundError(
     : "Check the name and the tag";
   return new NotFoundError(
     `${registry} does not have ${isRepository ? "the repository" : name}, or hides it from ` +
-      strangers + inBrackets(words, authentication),
+      clients + inBrackets(words, authentication),
     {
       ...fields,
       missing: isRepository ? "repository" : kind,

@@ -259,10 +259,10 @@ function findRecord(records: BundleRecords, path: string): BundleRecord | undefi
 }
 
 async function lockSoon(records: BundleRecords, id: string): Promise<Deno.FsFile | undefined> {
-  const patienceEnds = performance.now() + PATIENCE_MS;
+  const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     const lock = await records.tryLock(id);
-    if (lock !== undefined || performance.now() >= patienceEnds) return lock;
+    if (lock !== undefined || performance.now() >= deadline) return lock;
     if (records.read(id) === undefined) return undefined;
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }

@@ -44,14 +44,14 @@ const PATIENCE_MS = 1_000;
  */
 export async function lockFile(path: string, options: LockFileOptions = {}): Promise<Deno.FsFile> {
   const { signal, onBusy, onWait, shared } = options;
-  let patienceEnds = performance.now() + PATIENCE_MS;
+  let noticeTime = performance.now() + PATIENCE_MS;
   for (let pauseMs = 2;; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
     signal?.throwIfAborted();
     const file = await tryLockFile(path, shared);
     if (file !== undefined) return file;
     onBusy?.();
-    if (performance.now() >= patienceEnds) {
-      patienceEnds = Infinity;
+    if (performance.now() >= noticeTime) {
+      noticeTime = Infinity;
       onWait?.(`Waiting for another process, which holds "${path}"`);
     }
     await pause(pauseMs, signal);

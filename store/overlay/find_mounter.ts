@@ -14,7 +14,7 @@ import type { OverlayMounter } from "./overlay_mounter.ts";
  * Ways to mount with the kernel, in order of preference. `trusted` comes first, because a program
  * in a container could set `user` attributes itself. tmpfs supports those since Linux 6.6.
  */
-const WAYS = [["trusted", "tmpfs"], ["user", "tmpfs"], ["user", "disk"]] as const;
+const KERNEL_MOUNTS = [["trusted", "tmpfs"], ["user", "tmpfs"], ["user", "disk"]] as const;
 
 /** Name of the file in a store with the result of the last test. */
 const RESULT = "overlay.json";
@@ -54,7 +54,7 @@ export async function tryKernel(
   const refusal = await refuseNative(root);
   if (refusal !== undefined) return refusal;
   const reasons = new Set<string>();
-  for (const [namespace, upper] of WAYS) {
+  for (const [namespace, upper] of KERNEL_MOUNTS) {
     const mounter = kernelMounter(namespace, upper);
     const reason = await tryMounter(root, mounter, options);
     if (reason === undefined) return mounter;
@@ -126,7 +126,7 @@ function recallResult(root: string): TestResult | undefined {
     const { place: conditions, namespace, upper, maps } =
       readJsonFile(path, { maxBytes: MAX_RESULT_BYTES }) ?? {};
     if (typeof conditions !== "string" || conditions !== describeConditions(root)) return undefined;
-    const way = WAYS.find((way) => way[0] === namespace && way[1] === upper);
+    const way = KERNEL_MOUNTS.find((way) => way[0] === namespace && way[1] === upper);
     if (way === undefined || !mayMount()) return undefined;
     // The store may have become read-only since the test, so that no layer could be stored.
     Deno.openSync(path, { write: true }).close();

@@ -12,8 +12,8 @@ const FORWARDED: readonly Deno.Signal[] = [...EXIT_CODES.keys(), "SIGUSR1", "SIG
 
 /** Signals that a user repeats if the container does not end. */
 const REPEATED: ReadonlySet<Deno.Signal> = new Set(["SIGINT", "SIGTERM"]);
-/** Number of such signals within a period that count as insisting. */
-const INSISTING = { count: 3, withinMs: 2000 };
+/** Number of such signals within a period after which the program is killed. */
+const KILL_REQUEST = { count: 3, withinMs: 2000 };
 
 /** Interval between checks whether the program has begun. */
 const PAUSE_MS = 20;
@@ -30,7 +30,7 @@ interface ForwardSignalsOptions {
    * Called after three requests to end within two seconds. The first process of a container receives
    * only signals that it handles, so Ctrl-C alone may not end it.
    */
-  readonly onInsist: () => void;
+  readonly onKill: () => void;
 }
 
 /**
@@ -40,14 +40,14 @@ interface ForwardSignalsOptions {
  */
 export function forwardSignals(
   container: Container,
-  { onStop, onInsist }: ForwardSignalsOptions,
+  { onStop, onKill }: ForwardSignalsOptions,
 ): AsyncDisposable {
   /** Signals to send; as in the kernel, each of them at most once. */
   const pending = new Set<Deno.Signal>();
   let delivery: Promise<void> | undefined;
   let hasExecuted = false;
   let isOver = false;
-  let asked: readonly number[] = [];
+  let requests: readonly number[] = [];
   const deliver = async () => {
     while (!isOver && pending.size > 0) {
       hasExecuted ||= await container.hasExecuted();
@@ -65,15 +65,15 @@ export function forwardSignals(
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   };
-  const isInsisting = () => {
+  const isKillRequest = () => {
     const now = performance.now();
-    asked = [...asked, now].filter((time) => now - time < INSISTING.withinMs);
-    return asked.length >= INSISTING.count;
+    requests = [...requests, now].filter((time) => now - time < KILL_REQUEST.withinMs);
+    return requests.length >= KILL_REQUEST.count;
   };
   const forward = (name: Deno.Signal) => {
     // The runtime copies the new size of its terminal to that of the container.
     if (name === "SIGWINCH") return container.signalRuntime(name);
-    if (REPEATED.has(name) && isInsisting()) onInsist();
+    if (REPEATED.has(name) && isKillRequest()) onKill();
     pending.add(name);
     delivery ??= deliver().finally(() => delivery = undefined);
   };

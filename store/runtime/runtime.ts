@@ -249,7 +249,7 @@ function forwardTo(
       ending.stopped = name;
       void container.kill();
     },
-    onInsist: () => {
+    onKill: () => {
       const isFirst = !ending.isInsisted && ending.stopped === undefined;
       ending.isInsisted = ending.stopped === undefined;
       void container.kill();

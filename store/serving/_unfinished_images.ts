@@ -158,13 +158,13 @@ export class UnfinishedImages {
     }
     const first = missing.find(({ length }) => length > 0);
     if (first !== undefined) return first;
-    return await this.#bringConfig(repository, reference, value.config)
+    return await this.#fetchConfig(repository, reference, value.config)
       ? []
       : [value.config.digest];
   }
 
   /** Fetches a config, which clients of artifacts do not request; returns whether it is stored. */
-  async #bringConfig(
+  async #fetchConfig(
     repository: string,
     reference: Reference,
     config: Descriptor,

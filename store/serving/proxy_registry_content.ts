@@ -104,7 +104,7 @@ export class ProxyRegistryContent implements RegistryContent {
   /** Current downloads of documents. */
   readonly #fetches = new SingleFlight();
   /** Time until which the store answers alone, if it can. */
-  #outUntil = 0;
+  #outageEnd = 0;
 
   /** Creates a cache in `store` of the content that `client` fetches from `upstream`. */
   constructor(
@@ -259,20 +259,20 @@ export class ProxyRegistryContent implements RegistryContent {
     const { signal, onWarning, upstreamTimeoutMs = UPSTREAM_TIMEOUT_MS } = this.#options;
     const stored = await local();
     const isStored = stored !== undefined && !(Array.isArray(stored) && stored.length === 0);
-    if (isStored && performance.now() < this.#outUntil) return stored;
+    if (isStored && performance.now() < this.#outageEnd) return stored;
     const stop = new AbortController();
     const patienceMs = isStored ? upstreamTimeoutMs : PATIENCE_MS;
-    using _timer = startTimer(patienceMs, () => stop.abort(this.#late(patienceMs)));
+    using _timer = startTimer(patienceMs, () => stop.abort(this.#timeoutError(patienceMs)));
     try {
       const answer = await upstream(eitherSignal(signal, stop.signal));
-      this.#outUntil = 0;
+      this.#outageEnd = 0;
       return answer;
     } catch (error) {
       if (error instanceof NotFoundError) return undefined;
-      const isOut = error instanceof NetworkError ||
+      const isOutage = error instanceof NetworkError ||
         error instanceof RegistryError && (error.status >= 500 || error.status === 429);
-      if (!isOut || !isStored) throw error;
-      this.#outUntil = performance.now() + OUTAGE_MS;
+      if (!isOutage || !isStored) throw error;
+      this.#outageEnd = performance.now() + OUTAGE_MS;
       onWarning?.(`Serving stored content: ${describeError(error)}`);
       return stored;
     }
@@ -280,10 +280,10 @@ export class ProxyRegistryContent implements RegistryContent {
 
   async #fetchDocument(repository: string, descriptor: Descriptor): Promise<void> {
     const { signal } = this.#options;
-    await this.#patiently(this.#fetches.run(`${repository}@${descriptor.digest}`, {
+    await this.#waitFor(this.#fetches.run(`${repository}@${descriptor.digest}`, {
       find: async () => {
-        const isThere = await this.#store.has(descriptor);
-        return isThere && await this.#served.has(repository, descriptor) || undefined;
+        const isStored = await this.#store.has(descriptor);
+        return isStored && await this.#served.has(repository, descriptor) || undefined;
       },
       work: async () => {
         const reference = this.#reference(repository, descriptor.digest);
@@ -294,7 +294,7 @@ export class ProxyRegistryContent implements RegistryContent {
       },
       signal,
     })).catch((error) => {
-      this.#doubt(repository, descriptor.digest, error);
+      this.#forgetMismatch(repository, descriptor.digest, error);
       throw error;
     });
     const document = await this.#documents.read(descriptor);
@@ -314,7 +314,7 @@ export class ProxyRegistryContent implements RegistryContent {
     const stream = relay.read(range);
     // Until the first bytes arrive, a failure can be reported as an error response.
     try {
-      await this.#patiently(relay.ready);
+      await this.#waitFor(relay.ready);
     } catch (error) {
       await stream.cancel(error);
       throw error;
@@ -346,7 +346,7 @@ export class ProxyRegistryContent implements RegistryContent {
       await this.#unfinished.arrived(digest);
       relay.finish();
     }).catch((error) => {
-      this.#doubt(repository, digest, error);
+      this.#forgetMismatch(repository, digest, error);
       // Earlier failures are reported as error responses.
       if (relay.hasStarted && !stop.signal.aborted) this.#options.onWarning?.(describeError(error));
       relay.fail(error);
@@ -355,14 +355,14 @@ export class ProxyRegistryContent implements RegistryContent {
   }
 
   /** Waits for upstream, but not longer than clients usually do. */
-  async #patiently<T>(pending: Promise<T>): Promise<T> {
+  async #waitFor<T>(pending: Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     pending.then(resolve, reject);
-    using _timer = startTimer(PATIENCE_MS, () => reject(this.#late(PATIENCE_MS)));
+    using _timer = startTimer(PATIENCE_MS, () => reject(this.#timeoutError(PATIENCE_MS)));
     return await promise;
   }
 
-  #late(ms: number): NetworkError {
+  #timeoutError(ms: number): NetworkError {
     const { registry } = this.#upstream;
     return new NetworkError(`${registry} did not respond within ${ms / 1000} s`, {
       action: `reach "${registry}"`,
@@ -372,7 +372,7 @@ export class ProxyRegistryContent implements RegistryContent {
   }
 
   /** Forgets content whose size or digest was wrong: the document that references it may be wrong. */
-  #doubt(repository: string, digest: Digest, error: unknown): void {
+  #forgetMismatch(repository: string, digest: Digest, error: unknown): void {
     if (!(error instanceof DigestMismatchError)) return;
     this.#seen.delete(repository, digest);
     this.#expanded.delete(repository, digest);

@@ -80,7 +80,7 @@ export async function stageLayers(
  *
  * @param use Called with each layer, the base first.
  */
-export async function bringLayers(
+export async function fetchLayers(
   { store, image: { layers }, options, lazy }: UnpackPlan,
   use: (layer: RemoteLayer) => Promise<void>,
 ): Promise<void> {

@@ -16,7 +16,7 @@ import { limitDecompressed } from "../threads/decompressed_total.ts";
 import { pickStageOptions } from "../threads/layer_staging.ts";
 import { isSelected, retainPaths } from "../threads/path_selection.ts";
 import { lazyFiles, type UnpackPlan, withoutRepeated } from "./_lazy_layers.ts";
-import { bringLayers } from "./_stage_layers.ts";
+import { fetchLayers } from "./_stage_layers.ts";
 import type { UnpackReport } from "./unpack_image_options.ts";
 
 /** The archive of the flattened image is generated here, so the limits for layers do not apply. */
@@ -126,7 +126,7 @@ async function flatten(plan: UnpackPlan): Promise<FlatImage> {
   const layers: Layer[] = [];
   let selectedBytes = 0;
   const total = new ReportBuilder();
-  await bringLayers(plan, async ({ descriptor, diffId }) => {
+  await fetchLayers(plan, async ({ descriptor, diffId }) => {
     const layer = storedLayer(store, descriptor, diffId);
     const number = layers.length;
     const index = limitsArchives(options) ? undefined : await readLayerIndex(store, layer);

@@ -98,7 +98,7 @@ async function push(session: Session, text: string, paths: readonly string[]): P
 
 async function pull(session: Session, text: string, directory: string): Promise<void> {
   const store = await openStore(session);
-  using held = await bring(session, text, store);
+  using held = await pullHeld(session, text, store);
   const { reference, document } = held.found;
   const name = formatReference(reference);
   const manifest = checkArtifact(name, document.value);
@@ -113,7 +113,7 @@ async function pull(session: Session, text: string, directory: string): Promise<
 }
 
 /** Pulls an artifact into the store, with progress. */
-async function bring(
+async function pullHeld(
   session: Session,
   text: string,
   store: ContentStore,

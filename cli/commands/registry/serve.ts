@@ -16,10 +16,10 @@ import { StoreRegistryContent } from "../../../store/serving/store_registry_cont
 import {
   type Address,
   formatAddress,
+  isOpenToNetwork,
   parseAddress,
   type ServeAccess,
   servesReadOnly,
-  servesStrangers,
 } from "../../access/address.ts";
 import { readKeyPair, readOptionFile } from "../../access/option_file.ts";
 import { openStore } from "../../access/store.ts";
@@ -128,7 +128,7 @@ async function openContent(
   }
   const { registry, prefix } = options.proxy;
   // Unknown clients must not pull private images with the credentials of this user.
-  const isAnonymous = servesStrangers(options);
+  const isAnonymous = isOpenToNetwork(options);
   const { warn: onWarning, signal } = session;
   const client = resources.use(await openUpstream(session, options.proxy, isAnonymous));
   if (isAnonymous) {
