@@ -1,4 +1,4 @@
-import type { Digest } from "../../spec/digest.ts";
+import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
@@ -244,7 +244,7 @@ export class RegistryWriter {
     }, (response) => {
       const { headers } = response;
       const got = headers.get("docker-content-digest") ?? digest;
-      if (got !== digest) {
+      if (isDigest(got) && got !== digest) {
         const { registry: name } = registry.endpoint;
         throw response.error(`${name} stored it as ${got}, not as ${digest}`);
       }

@@ -118,6 +118,7 @@ Deno.test.each([
   { command: "serve", flag: "-l", advice: 'Use "--listen HOST:PORT"' },
   { command: "logout", flag: "-a", advice: 'Use "--all"' },
   { command: "unpack", flag: "-C", advice: "Write the directory after the image" },
+  { command: "artifact", flag: "-o", advice: "Write the directory after the artifact" },
   { command: "delete", flag: "-f", advice: 'Use "--yes"' },
   { command: "unpack", flag: "-f", advice: 'Use "--force"' },
 ])("COMMANDS advises on $flag of $command", async ({ command: name, flag, advice }) => {

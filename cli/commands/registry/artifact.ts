@@ -42,6 +42,7 @@ export function define(command: Command): Command {
       "Pushes files to a registry as an OCI artifact, one named layer for each file, and pulls them " +
         "into a directory, which no file name can escape. oras and other clients use the same format.",
     )
+    .hint("-o --output", "Write the directory after the artifact")
     .trait("writes-repository");
   return addRegistryOptions(described, {
     features: ["policy", "mirror", "jobs", "connections", "progress"],

@@ -9,7 +9,7 @@ import {
   OCI_MANIFEST,
 } from "../../../spec/mod.ts";
 import { noise, toUint8Array } from "../../_support/bytes.ts";
-import { blobOf } from "../../_support/image.ts";
+import { blobOf, buildIndex } from "../../_support/image.ts";
 import { type Interference, writableRegistry } from "../../_support/writable_registry.ts";
 import { readAll, testClient } from "../_client.ts";
 
@@ -330,6 +330,18 @@ Deno.test.each([400, 404])(
     assertEquals(registry.requests.map(({ status }) => status), [status, status, 201]);
   },
 );
+
+Deno.test("pushManifest() ignores a header that is not a digest", async () => {
+  const interfere = changing("PUT", (headers) => headers.set("docker-content-digest", "junk"));
+  await using registry = writableRegistry({ interfere });
+  using client = testClient();
+  const { descriptor, bytes } = buildIndex([]);
+  const reference = parseReference(`${registry.host}/a/b:1`);
+
+  await client.pushManifest(reference, descriptor, bytes);
+
+  assertEquals((await registry.content.resolve("a/b", "1"))?.digest, descriptor.digest);
+});
 
 Deno.test("pushManifest() does not repeat a request that a registry rejects with 500", async () => {
   const digest = digestOf(new TextEncoder().encode("elsewhere"));
