@@ -17,7 +17,7 @@ import { ensureStoreFolder } from "../host/private_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { readStoredDocument } from "../images/stored_document.ts";
 import { hasIntactRecord } from "../overlay/extracted_layer.ts";
-import { blobsIn } from "./_blobs_in.ts";
+import { blobsIn, eachName, hasBlob } from "./_blobs_in.ts";
 import { findGraphFaults } from "./_graph_faults.ts";
 import { findReachable } from "./_reachable.ts";
 import type { Finding, FindingKind, FsckOptions, StoreCheck } from "./fsck_options.ts";
@@ -75,7 +75,7 @@ class StoreChecker {
     const result = () => ({ blobs: this.#blobs, bytes: this.#bytes, findings: this.#findings });
     if (lstatIfAny(path) === undefined) return result();
     // Check before holding the store, which writes a version file and an empty index if missing.
-    const hasBlobs = blobsIn(path).length > 0;
+    const hasBlobs = await hasBlob(path, this.#options.signal);
     const hasIndex = lstatIfAny(`${path}/index.json`) !== undefined;
     await this.#checkVersion(hasIndex || hasBlobs);
     using _hold = this.#repairs ? await this.#store.hold(this.#options.signal) : undefined;
@@ -123,7 +123,8 @@ class StoreChecker {
     if (this.#repairs) {
       if (entries === undefined) await this.#quarantine(path, "index.json");
       await new LayoutIndex(root).create(this.#options.signal);
-      for (const document of await this.#orphans()) await this.#store.keep(document);
+      const orphans = await this.#orphans();
+      await this.#store.record(orphans.map((descriptor) => ({ descriptor })), this.#options.signal);
     }
     this.#note("index", path);
   }
@@ -136,7 +137,7 @@ class StoreChecker {
   /** Finds the documents in the store that no other document references. */
   async #orphans(): Promise<readonly Descriptor[]> {
     const documents: Descriptor[] = [];
-    for (const digest of blobsIn(this.#store.path)) {
+    for (const digest of await blobsIn(this.#store.path, this.#options.signal)) {
       try {
         const document = await readStoredDocument(this.#store, { digest });
         if (document !== undefined) documents.push(document.descriptor);
@@ -158,7 +159,7 @@ class StoreChecker {
     await this.#checkStrays();
     const sizes = new Map<Digest, number>();
     const turn = new WorkTurn();
-    for (const digest of blobsIn(this.#store.path)) {
+    for (const digest of await blobsIn(this.#store.path, signal)) {
       if (turn.isOver()) await turn.next(signal);
       const info = lstatIfAny(this.#store.blobPath(digest));
       if (info?.isFile) sizes.set(digest, info.size);
@@ -185,11 +186,9 @@ class StoreChecker {
   }
 
   async #checkStrays(): Promise<void> {
-    const turn = new WorkTurn();
     for (const algorithm of DIGEST_ALGORITHMS) {
       const directory = `${this.#store.path}/blobs/${algorithm}`;
-      for (const name of namesIn(directory)) {
-        if (turn.isOver()) await turn.next(this.#options.signal);
+      for await (const name of eachName(directory, this.#options.signal)) {
         const path = `${directory}/${name}`;
         if (isDigest(`${algorithm}:${name}`) && lstatIfAny(path)?.isFile) continue;
         if (this.#repairs) await this.#quarantine(path, `stray-${algorithm}-${name}`);

@@ -204,8 +204,10 @@ async function pruneBlobs(
   isUnused: (digest: Digest, path: string) => boolean,
   removed: PrunedItem[],
 ): Promise<void> {
-  for (const digest of blobsIn(store.path)) {
+  const turn = new WorkTurn();
+  for (const digest of await blobsIn(store.path, signal)) {
     signal?.throwIfAborted();
+    if (turn.isOver()) await turn.next(signal);
     const path = store.blobPath(digest);
     const info = lstatIfAny(path);
     if (info === undefined || info.isDirectory || !isUnused(digest, path)) continue;
