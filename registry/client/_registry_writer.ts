@@ -135,7 +135,9 @@ export class RegistryWriter {
     if (!this.#headless.has(name)) {
       const accept = [...MISSING, ...NO_HEAD_OF_BLOB];
       const head = await registry.call({ ...request, method: "HEAD", accept }, (response) => {
-        return NO_HEAD_OF_BLOB.includes(response.status) ? null : blobIn(response);
+        const blob = NO_HEAD_OF_BLOB.includes(response.status) ? null : blobIn(response);
+        // A HEAD need not state the length (RFC 9110, section 8.6).
+        return isPushTarget || blob === undefined || blob?.size !== undefined ? blob : null;
       });
       if (head !== null) return head;
     }

@@ -181,6 +181,18 @@ Deno.test.each([400, 403, 405, 501])(
   },
 );
 
+Deno.test("findBlob() sends a GET for the size if HEAD states none", async () => {
+  await using registry = writableRegistry({
+    interfere: ({ method }, next) => method === "HEAD" ? new Response(new Blob().stream()) : next(),
+  });
+  using client = testClient();
+  const { descriptor, bytes } = SMALL;
+  const repository = parseReference(`${registry.host}/a/b`);
+  await client.pushBlob(repository, descriptor, () => Promise.resolve(new Blob([bytes]).stream()));
+
+  assertEquals((await client.findBlob(repository, descriptor.digest))?.size, bytes.length);
+});
+
 Deno.test("hasBlob() sends HEAD once where it is rejected in spite of a token", async () => {
   // As Amazon ECR Public does.
   await using registry = writableRegistry({
