@@ -35,8 +35,8 @@ export interface WatchOptions {
 export function progressEvents(
   start: (options: WatchOptions) => Promise<unknown>,
 ): ReadableStream<ImageProgress> {
-  const leaving = new AbortController();
-  const { signal } = leaving;
+  const stop = new AbortController();
+  const { signal } = stop;
   let transfer: Promise<void>;
   return new ReadableStream<ImageProgress>({
     start(controller) {
@@ -51,7 +51,7 @@ export function progressEvents(
       );
     },
     async cancel(reason) {
-      leaving.abort(reason);
+      stop.abort(reason);
       await transfer;
     },
   });

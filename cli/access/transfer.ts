@@ -154,8 +154,8 @@ export async function runTransfer(
   if (dryRun) {
     session.note(`would copy ${copied} blobs and manifests, ${formatBytes(bytes)}, to ${target}`);
   }
-  const isNoted = platformsOf(session).length > 0 || done.partialPlatform !== undefined;
-  if (to.transport === "docker-archive" && done.isPart && !isNoted) {
+  const isReported = platformsOf(session).length > 0 || done.partialPlatform !== undefined;
+  if (to.transport === "docker-archive" && done.isPart && !isReported) {
     const verb = dryRun ? "would copy" : "copied";
     session.note(`${verb} only the manifest ${digest} of the multi-platform image ${source}`);
   }

@@ -204,8 +204,8 @@ function checkUser(text: string): void {
 /** Rejects docker's units: `512m` is half a byte in Kubernetes, but 512 MiB in docker. */
 function checkMemory(text: string): void {
   const [, number, unit] = /^([0-9.]+)([kmg]b|[bmg])$/i.exec(text) ?? [];
-  const isDockers = unit !== undefined && !/^[MG]$/.test(unit);
-  if (isDockers) {
+  const isDockerUnit = unit !== undefined && !/^[MG]$/.test(unit);
+  if (isDockerUnit) {
     const suffix = /^b$/i.test(unit) ? "" : `${unit[0]?.toUpperCase()}i`;
     throw new SyntaxError(`write it as in Kubernetes: ${number}${suffix}`);
   }

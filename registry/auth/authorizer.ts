@@ -132,7 +132,7 @@ export class Authorizer {
 
     const isNeeded = requiresLogin(first, known !== undefined);
     const own = await this.#userGrant(request, first).catch((error) => {
-      return this.#forgo(request, error, isNeeded);
+      return this.#continueAnonymously(request, error, isNeeded);
     });
     if (own === "forgone") return first;
     const user = own && await this.#repeat(request, first, own, send);
@@ -238,7 +238,7 @@ export class Authorizer {
   }
 
   /** Continues without a credential whose token server is unsafe, if the server needs none. */
-  #forgo(request: AuthorizedRequest, error: unknown, isNeeded: boolean): "forgone" {
+  #continueAnonymously(request: AuthorizedRequest, error: unknown, isNeeded: boolean): "forgone" {
     const { allowAnonymous = true } = this.#options;
     if (isNeeded || !allowAnonymous || !(error instanceof AuthError)) throw error;
     const attempts = this.attempts(request.scope);

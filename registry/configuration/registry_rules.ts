@@ -259,8 +259,8 @@ function hostSource(host: RegistryHost, registry: string): RuleSource {
   // The rest of the path, after the API version, is a prefix of repository names.
   const [, names = ""] = /\/v2\/(.+)$/.exec(address.pathname) ?? [];
   // Only one of the two may spell out the default port of the scheme.
-  const isItself = URL.parse(`${address.protocol}//${registry}`)?.host === address.host;
-  const name = isItself ? registry : address.host === DOCKER_HUB_HOST ? DOCKER_HUB : address.host;
+  const isSameHost = URL.parse(`${address.protocol}//${registry}`)?.host === address.host;
+  const name = isSameHost ? registry : address.host === DOCKER_HUB_HOST ? DOCKER_HUB : address.host;
   return { ...common, registry: name, prefix: names === "" ? "" : `${names}/` };
 }
 

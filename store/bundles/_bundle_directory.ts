@@ -52,7 +52,7 @@ export class BundleDirectory implements Disposable {
    *
    * @throws {BundleError} If it is not a directory, is not empty, or has a bundle.
    */
-  static async makeWay(records: BundleRecords, directory: string): Promise<void> {
+  static async prepare(records: BundleRecords, directory: string): Promise<void> {
     const path = realTarget(directory);
     const status = lstatIfAny(path);
     if (status?.isDirectory === false) throw notDirectory(directory);

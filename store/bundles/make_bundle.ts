@@ -46,7 +46,7 @@ export interface UnfinishedBundle {
  * @throws {BundleError} If it is not a directory, is not empty, or has a bundle.
  */
 export async function checkBundleDirectory(store: string, directory: string): Promise<void> {
-  await BundleDirectory.makeWay(BundleRecords.open(resolve(store)), directory);
+  await BundleDirectory.prepare(BundleRecords.open(resolve(store)), directory);
 }
 
 /**

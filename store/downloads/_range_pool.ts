@@ -8,11 +8,11 @@ export interface RangeJob {
   /** Whether one more connection may fetch a range. */
   readonly mayFetchMore: boolean;
   /**
-   * Gives back the rest of ranges that other connections would fetch much sooner.
+   * Returns the rest of ranges that other connections would fetch much sooner.
    *
    * @param isLast Whether connections are free, because all bytes have been requested.
    */
-  giveBackLate(isLast: boolean): void;
+  returnLateRanges(isLast: boolean): void;
   /** Fetches one range. Never rejects: the job reports a failure itself. */
   fetchNext(connection: PooledConnection): Promise<void>;
 }
@@ -144,7 +144,7 @@ export class RangePool implements Disposable {
     if (this.#jobs.size === 0) return;
     this.#timer = setTimeout(() => this.dispatch(), LOOK_AGAIN_MS);
     const isLast = this.#hasFree && this.unassigned === 0;
-    for (const job of this.#jobs) job.giveBackLate(isLast);
+    for (const job of this.#jobs) job.returnLateRanges(isLast);
     const maxFetching = this.#capacity + Math.ceil(this.#capacity * EARLY_SHARE);
     while (this.#hasFree && this.#fetching < maxFetching) {
       const job = this.#best();

@@ -107,7 +107,7 @@ class RangedDownload implements RangeJob {
     return this.#map.mayFetchMore;
   }
 
-  giveBackLate(isLast: boolean): void {
+  returnLateRanges(isLast: boolean): void {
     if (this.#isRefused || this.#pool.isThrottled) return;
     const { pace } = this.#pool;
     for (const segment of this.#map.running) {

@@ -34,8 +34,8 @@ export function describeFailedCall(error: Error): string | undefined {
     [];
   const code = errorCode(error) ?? "";
   const verb = CALLS.get(call) ?? "use";
-  const isNowhere = code === "ENOENT" && (verb === "create" || verb === "write");
-  const cause = isNowhere ? "its directory does not exist" : systemCause(error);
+  const lacksDirectory = code === "ENOENT" && (verb === "create" || verb === "write");
+  const cause = lacksDirectory ? "its directory does not exist" : systemCause(error);
   if (path === undefined || cause === undefined) return undefined;
   // The paths of a file tree are relative to its root.
   return `cannot ${verb} ${path === "" ? "the target directory" : `"${path}"`}: ${cause}`;

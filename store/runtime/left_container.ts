@@ -29,7 +29,7 @@ const PAUSE_MS = 20;
 export async function findContainerState(note: ContainerNote): Promise<ContainerState> {
   if (await isContainerOwned(note.state)) return { kind: "owned" };
   const isAlive = isRuntimeAlive(note);
-  if (isAlive || (isAlive === undefined && isYoung(note))) return { kind: "running" };
+  if (isAlive || (isAlive === undefined && isStarting(note))) return { kind: "running" };
   // Without a state, the runtime has removed the container or never created it.
   if (!hasRuntimeState(note)) return { kind: "dead" };
   const runtime = findOwnRuntime(note);
@@ -81,7 +81,7 @@ function isRuntimeAlive({ state, pid }: ContainerNote): boolean | undefined {
   }
 }
 
-function isYoung({ state }: ContainerNote): boolean {
+function isStarting({ state }: ContainerNote): boolean {
   return fileAge(lstatIfAny(state)?.mtime) < START_MS;
 }
 

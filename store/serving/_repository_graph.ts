@@ -55,7 +55,7 @@ export class RepositoryGraph {
       return descriptor === undefined || !isFound(descriptor);
     };
     if (digests.some(isMissing)) await this.#try(walk, () => walk.finish());
-    if (digests.some(isMissing) && await this.#hasNews(walk)) {
+    if (digests.some(isMissing) && await this.#hasMissing(walk)) {
       walk = await this.#walkAgain(repository);
       await this.#try(walk, () => walk.finish());
     }
@@ -73,7 +73,7 @@ export class RepositoryGraph {
   async referrers(repository: RepositoryRoots, subject: Digest): Promise<readonly Descriptor[]> {
     let walk = await this.#walk(repository);
     await this.#try(walk, () => walk.finish());
-    if (await this.#hasNews(walk)) walk = await this.#walkAgain(repository);
+    if (await this.#hasMissing(walk)) walk = await this.#walkAgain(repository);
     await this.#try(walk, () => walk.finish());
     return walk.referrers.get(subject) ?? [];
   }
@@ -90,7 +90,7 @@ export class RepositoryGraph {
   }
 
   /** Returns whether the store now has documents that were missing. */
-  async #hasNews({ missing }: Walk): Promise<boolean> {
+  async #hasMissing({ missing }: Walk): Promise<boolean> {
     for (const document of missing) if (await this.#store.has(document)) return true;
     return false;
   }

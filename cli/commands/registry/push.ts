@@ -119,7 +119,9 @@ async function storedTags(
   return (await store.references()).flatMap(({ name }) => {
     if (!isReference(name)) return [];
     const stored = parseReference(name);
-    const isMeant = stored.registry === registry && stored.repository === repository;
-    return isMeant && stored.tag !== undefined && stored.digest === undefined ? [stored.tag] : [];
+    const isOfRepository = stored.registry === registry && stored.repository === repository;
+    return isOfRepository && stored.tag !== undefined && stored.digest === undefined
+      ? [stored.tag]
+      : [];
   });
 }

@@ -18,7 +18,7 @@ class Job implements RangeJob {
     this.unassigned = unassigned;
   }
 
-  giveBackLate(isLast: boolean): void {
+  returnLateRanges(isLast: boolean): void {
     this.looks.push(isLast);
   }
 
@@ -133,7 +133,7 @@ Deno.test("RangePool assigns bytes that have been given back", () => {
   using _job = pool.add(job);
   assertEquals(job.ends.length, 1);
 
-  job.giveBackLate = () => job.unassigned = 10;
+  job.returnLateRanges = () => job.unassigned = 10;
   pool.dispatch();
 
   assertEquals(job.ends.length, 2);
