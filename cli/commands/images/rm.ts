@@ -44,13 +44,15 @@ export async function run(session: Session): Promise<void> {
     return find(entries, text);
   });
   const { signal } = session;
-  const names = await store.untag(found.flatMap(({ name }) => name ?? []), signal);
-  const unnamed = found.flatMap(({ name, descriptor: { digest } }) => name === null ? digest : []);
-  if (unnamed.length > 0) {
+  const names = new Set(await store.untag(found.flatMap(({ name }) => name ?? []), signal));
+  const unnamed = new Set(
+    found.flatMap(({ name, descriptor: { digest } }) => name === null ? digest : []),
+  );
+  if (unnamed.size > 0) {
     const index = new LayoutIndex(store.path, { onWait: store.onWait });
-    await index.dropEntries((digest) => unnamed.includes(digest), signal);
+    await index.dropEntries((digest) => unnamed.has(digest), signal);
   }
-  const document = found.filter(({ name }) => name === null || names.includes(name))
+  const document = found.filter(({ name }) => name === null || names.has(name))
     .map(({ name, descriptor }) => ({ reference: name, digest: descriptor.digest }));
   if (prune) {
     const { freedLine, pruneStore } = await import("./prune.ts");
