@@ -1,7 +1,7 @@
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import { isDigest } from "../../spec/digest.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
-import { findHeld, type Held } from "../../store/content/find_held.ts";
+import { findHeld, type FindHeldOptions, type Held } from "../../store/content/find_held.ts";
 import { findReference, type StoredReference } from "../../store/content/layout_index.ts";
 import { StoreError } from "../../store/errors.ts";
 import { readStoredDocument } from "../../store/images/stored_document.ts";
@@ -12,18 +12,21 @@ import { readStoredDocument } from "../../store/images/stored_document.ts";
  *
  * @param action Verb for the error message.
  * @param signal Aborts the wait for another process.
+ * @param options An earlier protection.
  */
 export async function findStored(
   store: ContentStore,
   reference: Reference | string,
   action: string,
   signal: AbortSignal | undefined,
+  options?: FindHeldOptions<StoredReference>,
 ): Promise<Held<StoredReference>> {
   return await findHeld(
     store,
     () => findDocument(store, reference, action),
     ({ descriptor }) => [descriptor],
     signal,
+    options,
   );
 }
 

@@ -1,6 +1,7 @@
 import type { Reference } from "../../registry/reference.ts";
 import { toPlatform } from "../../spec/platform.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
+import type { Held } from "../../store/content/find_held.ts";
 import { type ImageToSave, saveArchive, type SavedImage } from "../../store/moving/save_archive.ts";
 import { storeDirectory } from "../store_directory.ts";
 import { CopyMeter } from "./_copy_meter.ts";
@@ -17,8 +18,11 @@ export async function saveStored(
   const store = await ContentStore.open(options.store ?? storeDirectory(), { onWait });
   using stack = new DisposableStack();
   const images: ImageToSave[] = [];
+  let first: Held<ImageToSave> | undefined;
   for (const reference of references) {
-    images.push(stack.use(await findStored(store, reference, "save", signal)).found);
+    const held = stack.use(await findStored(store, reference, "save", signal, { with: first }));
+    first ??= held;
+    images.push(held.found);
   }
   return await saveImages(store, images, path, options);
 }

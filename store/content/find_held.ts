@@ -9,6 +9,19 @@ import type { Hold } from "./hold.ts";
 /** Content found in a store, which is not pruned until this is disposed of. */
 export interface Held<T> extends Disposable {
   readonly found: T;
+  /** The protection; `undefined` in a store that this process cannot write to. */
+  readonly hold: Hold | undefined;
+}
+
+export interface FindHeldOptions<T> {
+  /** Result of an earlier lookup of the same content, to begin with. */
+  readonly first?: T | undefined;
+  /**
+   * Other content whose protection is extended: each protection takes an open file.
+   *
+   * By default, a new one begins.
+   */
+  readonly with?: Held<unknown> | undefined;
 }
 
 /**
@@ -20,7 +33,7 @@ export interface Held<T> extends Disposable {
  * @param find Looks up the content.
  * @param blobsOf Returns the blobs that the store must have; none for content that is not stored
  * yet.
- * @param first Result of an earlier lookup, to begin with.
+ * @param options Result of an earlier lookup, and an earlier protection.
  * @returns The result, and the protection, which also covers blobs that are stored later.
  */
 export async function findHeld<T>(
@@ -28,17 +41,16 @@ export async function findHeld<T>(
   find: () => Promise<T>,
   blobsOf: (found: T) => readonly Expectation[],
   signal: AbortSignal | undefined,
-  first?: T,
+  options: FindHeldOptions<T> = {},
 ): Promise<Held<T>> {
-  let found = first ?? await find();
+  let found = options.first ?? await find();
   using stack = new DisposableStack();
-  const hold = await unlessUnwritable(() => store.hold(signal));
-  if (hold !== undefined) {
-    stack.use(hold);
-    while (!await protect(store, hold, blobsOf(found))) found = await find();
-  }
+  const own = options.with ? undefined : await unlessUnwritable(() => store.hold(signal));
+  stack.use(own);
+  const hold = own ?? options.with?.hold;
+  while (hold !== undefined && !await protect(store, hold, blobsOf(found))) found = await find();
   const held = stack.move();
-  return { found, [Symbol.dispose]: () => held.dispose() };
+  return { found, hold, [Symbol.dispose]: () => held.dispose() };
 }
 
 /** Returns the documents and layers of an image. */

@@ -3,7 +3,7 @@ import type { ImageProgress } from "../../../registry/image_client.ts";
 import { formatReference } from "../../../registry/reference.ts";
 import type { Descriptor } from "../../../spec/image/descriptor.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
-import { findHeld } from "../../../store/content/find_held.ts";
+import { findHeld, type Held } from "../../../store/content/find_held.ts";
 import type { ImageToSave, SavedImage } from "../../../store/moving/save_archive.ts";
 import { type FoundSource, isArtifactError, openPuller, type Puller } from "../../access/puller.ts";
 import { locateImage } from "../../access/references.ts";
@@ -99,6 +99,7 @@ async function findImages(
 ): Promise<readonly ImageToSave[]> {
   const images: ImageToSave[] = [];
   using puller = await openPuller(session);
+  let first: Held<ImageToSave> | undefined;
   for (const text of session.operands) {
     session.workOn(text);
     const held = await findHeld(
@@ -106,8 +107,10 @@ async function findImages(
       () => findImage(session, store, puller, text),
       ({ descriptor }) => [descriptor],
       session.signal,
+      { with: first },
     );
-    images.push(session.own(held).found);
+    first ??= session.own(held);
+    images.push(held.found);
   }
   return images;
 }

@@ -3,7 +3,7 @@ import { findHeld } from "../../../store/content/find_held.ts";
 import { ContentStore, copyNamed, LayoutContent, prune } from "../../../store/mod.ts";
 import { buildImage, buildIndex, putBlobs } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
-import { makeTempDir } from "../../_support/temp.ts";
+import { makeTempDir, namesIn } from "../../_support/temp.ts";
 import { makeTempStore } from "../../_support/temp_store.ts";
 
 const IMAGE = buildImage({ layers: [tar(file("a", "a"))] });
@@ -40,6 +40,24 @@ Deno.test("findHeld() protects content until its result is disposed of", async (
   held[Symbol.dispose]();
 
   assertEquals((await prune(store)).removed.length, BLOBS.length);
+});
+
+Deno.test("findHeld() extends an earlier protection, without another open file", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  for (const image of [IMAGE, OTHER]) await putBlobs(store, image);
+  const find = () => Promise.resolve();
+
+  const first = await findHeld(store, find, () => [IMAGE.descriptor], undefined);
+  const more = { with: first };
+  const second = await findHeld(store, find, () => [OTHER.descriptor], undefined, more);
+  assertEquals((await namesIn(directory.join("locks/holds"))).length, 1);
+  second[Symbol.dispose]();
+  assertEquals((await prune(await ContentStore.open(directory.path))).removed, []);
+  first[Symbol.dispose]();
+
+  const { size } = new Set([...IMAGE.blobs.keys(), ...OTHER.blobs.keys()]);
+  assertEquals((await prune(store)).removed.length, size);
 });
 
 Deno.test("findHeld() leaves missing content to the caller", async () => {
