@@ -5,12 +5,14 @@ import type { ImageDocument } from "../../spec/image/image.ts";
 import type { ManifestDocument } from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { referrersTag } from "../../spec/image/referrers.ts";
+import { NotFoundError, RegistryError } from "../errors.ts";
 import type { Reference, Repository } from "../reference.ts";
 import type {
   DocumentOptions,
   PushManifestOptions,
   RemoteOptions,
 } from "../remote_client_options.ts";
+import { Semaphore } from "../tasks/semaphore.ts";
 import { ifFound } from "./_manifests.ts";
 
 /** The methods of a client that read and write documents. */
@@ -40,10 +42,10 @@ export async function addReferrer(
   entry: Descriptor,
   options: PushManifestOptions,
 ): Promise<void> {
-  const reference = { ...repository, tag: referrersTag(subject.digest) };
-  const index = await readIndex(client, reference, subject.digest, options);
-  if (index.manifests.some((known) => known.digest === entry.digest)) return;
-  await pushIndex(client, reference, index, [...index.manifests, entry], options);
+  await changeList(client, repository, subject.digest, (manifests) => {
+    const isListed = manifests.some(({ digest }) => digest === entry.digest);
+    return isListed ? manifests : [...manifests, entry];
+  }, options);
 }
 
 /**
@@ -63,11 +65,9 @@ export async function deleteReferrer(
   await remove();
   if (subject === undefined) return;
   try {
-    const list = { ...repository, tag: referrersTag(subject) };
-    const index = await readIndex(client, list, subject, options);
-    const others = index.manifests.filter((known) => known.digest !== digest);
-    if (others.length === index.manifests.length) return;
-    await pushIndex(client, list, index, others, options);
+    await changeList(client, repository, subject, (manifests) => {
+      return manifests.filter((known) => known.digest !== digest);
+    }, options);
   } catch (error) {
     // The manifest itself has been deleted.
     options.signal?.throwIfAborted();
@@ -91,6 +91,51 @@ async function findSubject(
   }
 }
 
+/** The turns of clients, each of which changes one list at a time. */
+const TURNS = new WeakMap<DocumentClient, Semaphore>();
+
+/** Adds entries to the index under the referrers tag of a subject, or removes some. */
+async function changeList(
+  client: DocumentClient,
+  repository: Repository,
+  subject: Digest,
+  change: (manifests: RawIndex["manifests"]) => RawIndex["manifests"],
+  options: PushManifestOptions,
+): Promise<void> {
+  await TURNS.getOrInsertComputed(client, () => new Semaphore(1)).run(async () => {
+    const list = { ...repository, tag: referrersTag(subject) };
+    const index = await readIndex(client, list, subject, options);
+    const manifests = change(index.manifests);
+    if (manifests.length === index.manifests.length) return;
+    try {
+      await pushIndex(client, list, index, manifests, options);
+    } catch (error) {
+      const code = error instanceof RegistryError ? error.registryCode : undefined;
+      if (code !== "MANIFEST_BLOB_UNKNOWN") throw error;
+      // Another client may have deleted a manifest, but not its entry in the list.
+      const missing = await Promise.all(manifests.map(({ digest }) => {
+        return isMissing(client, { ...repository, digest }, options);
+      }));
+      if (!missing.includes(true)) throw error;
+      await pushIndex(client, list, index, manifests.filter((_, i) => !missing[i]), options);
+    }
+  }, options.signal);
+}
+
+async function isMissing(
+  client: DocumentClient,
+  reference: Reference,
+  options: RemoteOptions,
+): Promise<boolean> {
+  try {
+    await client.document(reference, { ...options, skipMirrors: true });
+    return false;
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    return error instanceof NotFoundError;
+  }
+}
+
 async function pushIndex(
   client: DocumentClient,
   reference: Repository & { readonly tag: string },
@@ -105,7 +150,7 @@ async function pushIndex(
 
 interface RawIndex {
   readonly [member: string]: unknown;
-  readonly manifests: readonly { readonly digest?: unknown }[];
+  readonly manifests: readonly Pick<Descriptor, "digest">[];
 }
 
 /**

@@ -14,7 +14,6 @@ import { readBytes } from "../../spec/image/read_bytes.ts";
 import { RegistryError } from "../errors.ts";
 import { formatRepository, type Repository } from "../reference.ts";
 import type { RemoteOptions } from "../remote_client_options.ts";
-import { Semaphore } from "../tasks/semaphore.ts";
 import { BoundedMap } from "../transport/bounded_map.ts";
 import type { RemoteClient } from "./remote_client.ts";
 
@@ -60,8 +59,6 @@ export class RepositoryContent implements NamedSource, NamedTarget {
   readonly #options: RepositoryContentOptions;
   /** Pushed documents, cached to save requests when they are tagged. */
   readonly #documents = new BoundedMap<string, Uint8Array<ArrayBuffer>>(MAX_KEPT);
-  /** Each update reads and writes the list of referrers, so concurrent ones would be lost. */
-  readonly #referrers = new Semaphore(1);
   /** Whether a document has been fetched. */
   #hasFetched = false;
 
@@ -219,9 +216,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     const { referrerDescriptor } = await import("../../spec/image/referrers.ts");
     const { addReferrer } = await import("./_fallback_referrers.ts");
     const entry = referrerDescriptor(descriptor, document);
-    await this.#referrers.run(() => {
-      return addReferrer(this.#client, this.#repository, subject, entry, remote);
-    });
+    await addReferrer(this.#client, this.#repository, subject, entry, remote);
   }
 
   #remoteOptions({ signal }: ContentOptions): RemoteOptions {

@@ -81,6 +81,34 @@ Deno.test("RemoteClient.delete() warns if the list of referrers cannot be change
   assertMatch(warnings[0] ?? "", /^sha256:\w+ is still listed as a referrer of sha256:\w+: .*403/);
 });
 
+Deno.test("RemoteClient.delete() removes referrers from the list at the same time", async () => {
+  await using scene = await makeScene();
+  const { client, repository } = scene;
+
+  await Promise.all([SBOM, SIGNATURE].map(({ descriptor }) => {
+    return client.delete(repository, descriptor.digest);
+  }));
+
+  assertEquals(await scene.listed(), []);
+});
+
+Deno.test("RepositoryContent omits deleted manifests from a list that a registry refuses", async () => {
+  await using scene = await makeScene();
+  const { client, repository, registry } = scene;
+  // As clients do that do not know the list.
+  const url = `http://${registry.host}/v2/a/b/manifests/${SBOM.descriptor.digest}`;
+  await (await fetch(url, { method: "DELETE" })).body?.cancel();
+  const other = buildArtifact({ artifactType: "application/x.vex", subject: IMAGE.descriptor });
+  const target = new RepositoryContent(client, repository);
+
+  await copyGraph(await memoryOf(IMAGE, other), target, other.descriptor);
+
+  assertEquals(
+    await scene.listed(),
+    [SIGNATURE, other].map(({ descriptor }) => descriptor.digest),
+  );
+});
+
 Deno.test.each([
   { type: OCI_INDEX, list: { manifests: null } },
   { type: OCI_INDEX, list: {} },
