@@ -6,7 +6,13 @@ import type { TreeEntry } from "../trees/file_tree.ts";
 import { DEFAULT_ACL, isOverlayXattr, SELINUX_XATTR } from "../trees/host_xattrs.ts";
 import type { ReportBuilder } from "./extract_report.ts";
 import { mapXattr } from "./mapped_xattr.ts";
-import { encodeOwner, type Owner, type Ownership, ROOTLESS_XATTR, setOwner } from "./ownership.ts";
+import {
+  encodeOwner,
+  type Ownership,
+  ROOTLESS_XATTR,
+  setImpliedOwner,
+  setOwner,
+} from "./ownership.ts";
 
 /** Handling of extended attributes: set where possible, ignore, or fail if one cannot be set. */
 export type XattrMode = "on" | "off" | "strict";
@@ -46,8 +52,8 @@ export class EntryMetadata {
     this.#setXattrs(entry, header, place);
   }
 
-  setOwner(entry: TreeEntry, owner: Owner, place: ExtractPlace): void {
-    setOwner(entry, owner, this.#ownership, place);
+  setImpliedOwner(entry: TreeEntry, path: string): void {
+    setImpliedOwner(entry, path, this.#ownership);
   }
 
   setDefaultAcl(entry: TreeEntry, value: Uint8Array, path: string): void {

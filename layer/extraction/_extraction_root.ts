@@ -3,6 +3,7 @@ import { openFileTree, type OpenFileTreeOptions } from "../disk/open_tree.ts";
 import { ExtractError } from "../errors.ts";
 import type { FileTree } from "../trees/file_tree.ts";
 import { emptyTree } from "../trees/remove_entry.ts";
+import { type Ownership, setImpliedOwner } from "./ownership.ts";
 
 /**
  * Extracts into a directory. Creates it and its parents if they are missing, and removes what it
@@ -10,7 +11,7 @@ import { emptyTree } from "../trees/remove_entry.ts";
  */
 export async function extractInto<T>(
   root: string,
-  options: OpenFileTreeOptions,
+  options: OpenFileTreeOptions & { readonly ownership?: Ownership | undefined },
   extract: (tree: FileTree) => Promise<T>,
 ): Promise<T> {
   const path = resolve(root);
@@ -21,6 +22,10 @@ export async function extractInto<T>(
       throw new ExtractError({ path: "", offset: 0 }, `"${root}" is not a directory`);
     }
     tree = openFileTree(path, options);
+    if (made !== undefined && typeof options.ownership === "object") {
+      using entry = tree.open("");
+      setImpliedOwner(entry, "", options.ownership);
+    }
     return await extract(tree);
   } catch (error) {
     if (made !== undefined) {

@@ -1,6 +1,4 @@
-import { unlessThrown } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
-import { OwnershipError } from "../errors.ts";
 import { describeCause } from "../linux/native_error.ts";
 import { checkPathSize } from "../trees/clean_path.ts";
 import type { FileTree, TreeEntry } from "../trees/file_tree.ts";
@@ -21,7 +19,6 @@ import {
 /** Metadata of a directory without an entry. */
 const IMPLIED = { mode: 0o755, mtime: 0, mtimeNs: 0 } as const;
 const SET_GROUP_ID = 0o2000;
-const ROOT_OWNER = { uid: 0, gid: 0 } as const;
 /**
  * Maximum size of the paths of all implied directories in a layer: an entry can have two thousand
  * parents, so the number of entries does not limit them.
@@ -290,9 +287,7 @@ export class LayerNames {
     using entry = this.#tree.open(directory.path);
     if (!directory.isBare) this.#metadata.clearXattrs(entry);
     directory.isBare = false;
-    const place = { path: directory.path, offset: 0 };
-    // The layer does not specify an owner, so the current one may stay.
-    unlessThrown(() => this.#metadata.setOwner(entry, ROOT_OWNER, place), OwnershipError);
+    this.#metadata.setImpliedOwner(entry, directory.path);
   }
 
   #finish(directory: Directory): void {

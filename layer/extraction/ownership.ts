@@ -1,4 +1,4 @@
-import { errorCode } from "../../spec/error_facts.ts";
+import { errorCode, unlessThrown } from "../../spec/error_facts.ts";
 import { processUid } from "../../spec/granted.ts";
 import { type ExtractPlace, OwnershipError } from "../errors.ts";
 import type { FileTree, TreeEntry } from "../trees/file_tree.ts";
@@ -14,7 +14,10 @@ export interface IdRange {
   readonly size: number;
 }
 
-/** Maps owners as in a user namespace. An owner outside of all ranges is an error. */
+/**
+ * Maps owners as in a user namespace. An owner outside of all ranges is an error. Directories that no
+ * layer describes, such as the root of most images, belong to the mapped root.
+ */
 export interface OwnershipMap {
   /** Discriminant. */
   readonly kind: "map";
@@ -91,6 +94,15 @@ export function setOwner(
     if (code !== "EPERM" && code !== "EINVAL") throw cause;
     throw ownershipError(place, { uid, gid }, cause);
   }
+}
+
+/**
+ * Gives a directory that no layer describes to root, as mapped. Its current owner may stay, since the
+ * layers specify none.
+ */
+export function setImpliedOwner(entry: TreeEntry, path: string, ownership: Ownership): void {
+  const set = () => setOwner(entry, { uid: 0, gid: 0 }, ownership, { path, offset: 0 });
+  unlessThrown(set, OwnershipError);
 }
 
 function ownershipError(place: ExtractPlace, owner: Owner, cause?: unknown): OwnershipError {

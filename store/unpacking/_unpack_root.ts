@@ -1,4 +1,5 @@
 import { openFileTree } from "../../layer/disk/open_tree.ts";
+import { type Ownership, setImpliedOwner } from "../../layer/extraction/ownership.ts";
 import { copyDirectoryMetadata, openUpDirectory } from "../../layer/trees/directory_metadata.ts";
 import type { FileStatus, FileTree, TreeBackend } from "../../layer/trees/file_tree.ts";
 import { moveEntry } from "../../layer/trees/move_entry.ts";
@@ -152,7 +153,10 @@ export class UnpackRoot implements AsyncDisposable {
   }
 
   /** Moves the content of the stage of the base, which has all layers, to its final place. */
-  async publish(describesRoot: boolean, backend: TreeBackend): Promise<void> {
+  async publish(
+    describesRoot: boolean,
+    { backend, ownership }: { readonly backend: TreeBackend; readonly ownership: Ownership },
+  ): Promise<void> {
     using tree = openFileTree(this.path, { backend });
     this.#refuseOthers(tree.list(""));
     // An image without layers has no stage.
@@ -175,6 +179,8 @@ export class UnpackRoot implements AsyncDisposable {
       if (describesRoot) copyDirectoryMetadata(model, root, open);
     }
     this.#isPublished = true;
+    // In the user namespace of the map, the current user is nobody.
+    if (!describesRoot && typeof ownership === "object") setImpliedOwner(root, "", ownership);
     const current = tree.status("");
     const { mode = 0o755, mtime = 0, mtimeNs = 0 } = (describesRoot ? described : current) ?? {};
     root.setMode(mode | 0o700);

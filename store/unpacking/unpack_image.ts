@@ -120,7 +120,7 @@ export async function unpackImage(
   const extracted = isFlattened ? undefined : await extractAll(plan, root);
   const { report, describesRoot } = extracted ?? await flatten(await root.makeBase());
   await options.beforePublish?.(report);
-  await root.publish(describesRoot, chosen.backend);
+  await root.publish(describesRoot, chosen);
   return report;
 }
 

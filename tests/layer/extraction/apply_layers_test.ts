@@ -5,6 +5,7 @@ import { applyLayers, StackingExtractor } from "../../../layer/mod.ts";
 import { LimitError } from "../../../spec/mod.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import "../../_support/native_backend.ts";
+import { rootTest } from "../../_support/skip.ts";
 import { dir, file, noise, tar, whiteout } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
@@ -66,4 +67,20 @@ Deno.test("StackingExtractor rejects two layers at once", async () => {
   await first;
 
   assertEquals(extractor.report().entries, 1);
+});
+
+rootTest("applyLayers() gives a root that it creates to the mapped root", async () => {
+  await using temp = await makeTempDir();
+  const ownership = {
+    kind: "map",
+    uids: [{ containerId: 0, hostId: 1000, size: 2 }],
+    gids: [{ containerId: 0, hostId: 2000, size: 2 }],
+  } as const;
+
+  await applyLayers(fromLayers([tar(file("f"))]), temp.join("a/new"), { ownership });
+  await applyLayers(fromLayers([tar(file("f"))]), temp.path, { ownership });
+
+  const owners = ["", "a", "a/new"].map((path) => Deno.lstatSync(temp.join(path)))
+    .map(({ uid, gid }) => [uid, gid]);
+  assertEquals(owners, [[0, 0], [0, 0], [1000, 2000]]);
 });

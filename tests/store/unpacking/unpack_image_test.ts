@@ -80,3 +80,28 @@ Deno.test("unpackImage() of an image without layers makes an empty directory", a
   });
   assertEquals(await Array.fromAsync(Deno.readDir(box.root)), []);
 });
+
+rootTest.each([
+  { backend: "native", paths: undefined },
+  { backend: "pure", paths: undefined },
+  { backend: "native", paths: ["d"] },
+])("unpackImage() gives a root without an entry to the mapped root ($backend, $paths)", async ({
+  backend,
+  paths,
+}) => {
+  await using box = await makeUnpackBox();
+  const image = imageOf(fakeLayers([tar(dir("d", { uid: 1, gid: 1 }))]));
+  const ownership = {
+    kind: "map",
+    uids: [{ containerId: 0, hostId: 1000, size: 2 }],
+    gids: [{ containerId: 0, hostId: 2000, size: 2 }],
+  } as const;
+  await Deno.mkdir(box.root);
+
+  const options = { ownership, backend: backend as "native" | "pure", paths };
+  await unpackImage(box.store, image, box.root, options);
+
+  const owners = [box.root, `${box.root}/d`].map((path) => Deno.lstatSync(path))
+    .map(({ uid, gid }) => [uid, gid]);
+  assertEquals(owners, [[1000, 2000], [1001, 2001]]);
+});
