@@ -41,13 +41,15 @@ export async function pushStored(
   };
   const part = await choosePart(store, found, options);
   using stack = new DisposableStack();
-  const mounts = to.transport === "docker"
-    ? await storedMounts(store, to.reference)
-    : new Map<string, string>();
+  // Reads the documents of other repositories, so only for a blob that the target lacks.
+  let mounts: Promise<Map<string, string>> | undefined;
   await using goal = await openCopyTarget(to, {
     ...endpointOptions(options, stack),
     auth,
-    mountFrom: ({ digest }) => mounts.get(digest),
+    mountFrom: async ({ digest }) => {
+      if (to.transport !== "docker") return undefined;
+      return (await (mounts ??= storedMounts(store, to.reference))).get(digest);
+    },
   });
   const chosen = part === undefined
     ? source

@@ -26,7 +26,9 @@ export interface RepositoryContentOptions extends Omit<RemoteOptions, "signal"> 
    * Finds another repository of the same registry that may have a blob, to mount it instead of
    * uploading it.
    */
-  readonly mountFrom?: ((descriptor: Descriptor) => string | undefined) | undefined;
+  readonly mountFrom?:
+    | ((descriptor: Descriptor) => string | undefined | Promise<string | undefined>)
+    | undefined;
   /**
    * Whether the content is a target of pushes. One token then permits both pushes and tag lookups.
    *
@@ -152,7 +154,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     if (isDocumentMediaType(descriptor.mediaType)) {
       return await this.#pushDocument(descriptor, open, options);
     }
-    const mountFrom = options.skipMount ? undefined : this.#options.mountFrom?.(descriptor);
+    const mountFrom = options.skipMount ? undefined : await this.#options.mountFrom?.(descriptor);
     return await this.#client.pushBlob(this.#repository, descriptor, open, {
       ...this.#remoteOptions(options),
       onBytes,

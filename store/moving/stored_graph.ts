@@ -1,4 +1,6 @@
 import type { Repository } from "../../registry/reference.ts";
+import { unlessRejected } from "../../spec/error_facts.ts";
+import { OciError } from "../../spec/errors.ts";
 import { childrenOf } from "../../spec/image/children.ts";
 import { type Descriptor, isForeignLayer } from "../../spec/image/descriptor.ts";
 import {
@@ -82,7 +84,10 @@ export async function storedMounts(
     const place = parseStoredName(name);
     if (place?.registry !== registry || place.repository === repository) continue;
     await visitEach(descriptor, async (next) => {
-      if (isDocumentMediaType(next.mediaType)) return await successorsOf(store, next) ?? [];
+      if (isDocumentMediaType(next.mediaType)) {
+        // A damaged document of another image only offers nothing to mount.
+        return await unlessRejected(successorsOf(store, next), OciError, SyntaxError) ?? [];
+      }
       mounts.set(next.digest, place.repository);
       return [];
     });

@@ -95,6 +95,22 @@ Deno.test("push() does not choose among several platforms for other machines", a
   );
 });
 
+Deno.test("push() pushes an image although another one of the registry is damaged", async () => {
+  await using scene = await makeScene();
+  const { registry, client, store, name } = scene;
+  const opened = await ContentStore.open(store);
+  const content = new LayoutContent(opened);
+  await copyNamed(await memoryOf(HERE), content, HERE.descriptor, name);
+  const damaged = `${registry.host}/damaged:v1`;
+  await copyNamed(await memoryOf(OTHER), content, OTHER.descriptor, damaged);
+  const { digest, size } = OTHER.descriptor;
+  await Deno.writeTextFile(opened.blobPath(digest), "x".repeat(size));
+
+  await push(name, undefined, { store, client });
+
+  assertEquals((await registry.content.resolve("a/b", "v1"))?.digest, HERE.descriptor.digest);
+});
+
 Deno.test("push() mounts blobs that images of the registry share", async () => {
   await using scene = await makeScene();
   const { registry, client, store, name } = scene;
