@@ -21,6 +21,8 @@ interface StartOptions {
   /** Directory for the runtime's state; by default, a new temporary one. */
   readonly stateDirectory?: string | undefined;
   readonly id: string;
+  /** Source of the standard input. */
+  readonly stdin: "inherit" | "null" | "piped";
   /** Destination of the standard output. */
   readonly stdout: "inherit" | "piped";
   /** Destination of the standard error. */
@@ -59,7 +61,7 @@ export class Container implements AsyncDisposable {
   private constructor(
     runtime: string,
     { state, lock }: { state: string; lock: Deno.FsFile },
-    { bundle, id, stdout, stderr }: StartOptions,
+    { bundle, id, stdin, stdout, stderr }: StartOptions,
   ) {
     this.#runtime = runtime;
     this.#state = state;
@@ -82,7 +84,7 @@ export class Container implements AsyncDisposable {
       args: words,
       // A program cannot start in a directory that this user may not enter, as after "sudo -u".
       cwd: "/",
-      stdin: "inherit",
+      stdin,
       stdout,
       stderr,
       // Leave the terminal's foreground process group, so that the container receives Ctrl-C only

@@ -48,6 +48,12 @@ export interface RunBundleOptions {
   /** Signal that kills the container; {@linkcode runBundle} then rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
   /**
+   * Standard input of the container: that of this process, nothing, or these bytes.
+   *
+   * @default {"inherit"}
+   */
+  readonly stdin?: "inherit" | "null" | Uint8Array | undefined;
+  /**
    * Destination of the container's standard output: that of this process, or
    * {@linkcode RunResult.stdout}, which is held in memory.
    *
@@ -83,11 +89,11 @@ export interface RunResult {
 const KILLED = 137;
 
 /**
- * Runs a bundle until its container exits, with the stdin, stdout and stderr of this process.
- * Removes the container afterwards; the bundle stays.
+ * Runs a bundle until its container exits, by default with the stdin, stdout and stderr of this
+ * process. Removes the container afterwards; the bundle stays.
  *
  * @param bundle The bundle or its directory.
- * @param options Runtime, timeout, and forwarding of signals.
+ * @param options Runtime, timeout, standard streams, and forwarding of signals.
  * @returns The exit status.
  * @throws {RuntimeError} If the runtime is not installed or cannot start the container.
  * @throws {BundleError} If the directory does not exist or is not a bundle.
@@ -163,14 +169,15 @@ async function runOnce(
   id: string,
   options: RunBundleOptions,
 ): Promise<RunResult & ContainerEnd> {
-  const { stdout = "inherit", stderr = "inherit" } = options;
-  let output: Promise<[stdout: Output, stderr: Output]> | undefined;
+  const { stdin = "inherit", stdout = "inherit", stderr = "inherit" } = options;
+  let output: Promise<[stdout: Output, stderr: Output, stdin: void]> | undefined;
   let end: ContainerEnd;
   try {
     await using container = await Container.start(runtime, {
       bundle: bundle.path,
       stateDirectory: bundle.stateDirectory,
       id,
+      stdin: typeof stdin === "string" ? stdin : "piped",
       stdout,
       stderr: stderr === "inherit" ? "inherit" : "piped",
     });
@@ -178,6 +185,7 @@ async function runOnce(
     output = Promise.all([
       stdout === "piped" ? new Response(process.stdout).bytes() : new Uint8Array(),
       readStderr(process, stderr),
+      writeStdin(process, stdin),
     ]);
     // The failure of a stream is thrown below, once the container has ended.
     output.catch(() => {});
@@ -200,6 +208,16 @@ async function readStderr(
   if (target === "piped") return await new Response(process.stderr).bytes();
   if (target !== "inherit") await process.stderr.pipeTo(target, { preventClose: true });
   return new Uint8Array();
+}
+
+/** Writes bytes to standard input and closes it, unless it is inherited or nothing. */
+async function writeStdin(
+  process: Deno.ChildProcess,
+  source: "inherit" | "null" | Uint8Array,
+): Promise<void> {
+  if (typeof source === "string") return;
+  // A program may end before it has read everything.
+  await ReadableStream.from([source]).pipeTo(process.stdin).catch(() => {});
 }
 
 /** Exit code of a container, and the errors in the log of its runtime. */

@@ -44,6 +44,28 @@ posixTest("runBundle() returns piped output of the container", async () => {
   assertEquals(decoder.decode(result.stderr), "err\n");
 });
 
+posixTest("runBundle() passes bytes as standard input, and closes it", async () => {
+  await using dir = await makeTempDir();
+  const runtime = await fakeRuntime(dir, "exec cat");
+  const stdin = new Uint8Array(1_000_000).fill(7);
+
+  for (const bytes of [stdin, new Uint8Array()]) {
+    const { stdout } = await runBundle(dir.path, { runtime, stdin: bytes, stdout: "piped" });
+    assertEquals(stdout, bytes);
+  }
+  const { stdout } = await runBundle(dir.path, { runtime, stdin: "null", stdout: "piped" });
+  assertEquals(stdout.length, 0);
+});
+
+posixTest("runBundle() accepts that a program does not read its standard input", async () => {
+  await using dir = await makeTempDir();
+  const runtime = await fakeRuntime(dir, "exec true");
+
+  const { code } = await runBundle(dir.path, { runtime, stdin: new Uint8Array(1_000_000) });
+
+  assertEquals(code, 0);
+});
+
 posixTest("runBundle() rejects a directory that is not a bundle", async () => {
   await using dir = await makeTempDir();
   const runtime = await fakeRuntime(dir, "exit 1");
