@@ -38,3 +38,8 @@ export function processUid(): number | undefined {
   mayReadUid ||= isGranted({ name: "sys", kind: "uid" });
   return mayReadUid ? Deno.uid() ?? undefined : undefined;
 }
+
+/** Returns the home directory; only Windows has `USERPROFILE`. */
+export function homePath(env: EnvironmentReader): string | undefined {
+  return env("HOME") || env("USERPROFILE");
+}

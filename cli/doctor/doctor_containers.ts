@@ -1,6 +1,6 @@
-import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
+import { isGranted } from "../../spec/granted.ts";
 import { ENOUGH_IDS } from "../../store/host/default_ownership.ts";
-import { PROGRAM_PLACES } from "../../store/host/find_program.ts";
+import { pathPlaces, PROGRAM_PLACES } from "../../store/host/find_program.ts";
 import { readCgroupHierarchy } from "../../store/runtime/cgroup_hierarchy.ts";
 import { RUNTIMES } from "../../store/runtime/find_runtime.ts";
 import { type InstalledRuntime, listRuntimes } from "../../store/runtime/installed_runtimes.ts";
@@ -29,7 +29,7 @@ export interface ProgramPlaces {
 /** Returns the directories that may contain programs. */
 export function programPlaces(): ProgramPlaces {
   const variable: Need = { name: "env", variable: "PATH" };
-  const onPath = new Set((readGrantedEnvironment("PATH") ?? "").split(":").filter(Boolean));
+  const onPath = new Set(pathPlaces());
   const places = [...onPath, ...PROGRAM_PLACES];
   return { onPath, needs: [variable, ...places.map((path) => ({ name: "read", path } as const))] };
 }

@@ -8,7 +8,7 @@ import {
 } from "../../registry/configuration/registries_files.ts";
 import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
-import { findProgram, PROGRAM_PLACES } from "../../store/host/find_program.ts";
+import { findProgram, pathPlaces, PROGRAM_PLACES } from "../../store/host/find_program.ts";
 import { RUNTIMES } from "../../store/runtime/find_runtime.ts";
 import { ID_FILES } from "../../store/runtime/rootless_maps.ts";
 import type { Grants } from "./grants.ts";
@@ -89,9 +89,4 @@ export function grantMachine(grants: Grants): void {
   grants.add("env", "PATH", ...REGISTRIES_VARIABLES);
   grants.add("sys", "uid", "gid", "osRelease", "statfs");
   grants.addWhole("ffi");
-}
-
-/** Returns the directories in `PATH` if the variable may be read. */
-function pathPlaces(): readonly string[] {
-  return (readGrantedEnvironment("PATH") ?? "").split(":").filter(Boolean);
 }

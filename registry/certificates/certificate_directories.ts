@@ -1,5 +1,6 @@
 import {
   type EnvironmentReader,
+  homePath,
   isGranted,
   readGrantedEnvironment,
   statGranted,
@@ -10,7 +11,7 @@ import type {
   ClientCertificate,
   HostCertificates,
 } from "../credentials.ts";
-import { homePath, skippedVariables } from "../credentials/credential_paths.ts";
+import { skippedVariables } from "../credentials/credential_paths.ts";
 import { DOCKER_HUB, DOCKER_HUB_HOST } from "../reference.ts";
 import { certificateProblem, readAuthorities, readPair } from "./certificate_files.ts";
 

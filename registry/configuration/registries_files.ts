@@ -1,4 +1,9 @@
-import { type EnvironmentReader, isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
+import {
+  type EnvironmentReader,
+  homePath,
+  isGranted,
+  readGrantedEnvironment,
+} from "../../spec/granted.ts";
 import type { RegistriesConf } from "../registry_rule.ts";
 import type { MirrorFiles } from "./_mirror_files.ts";
 import { listUserDirectory, readUserFileOrWarn } from "./user_file.ts";
@@ -50,6 +55,7 @@ export interface ReadRegistriesConf extends RegistriesConf {
 export const REGISTRIES_VARIABLES: readonly string[] = [
   "CONTAINERS_REGISTRIES_CONF",
   "HOME",
+  "USERPROFILE",
   "XDG_CONFIG_HOME",
 ];
 const FILE = "registries.conf";
@@ -71,7 +77,7 @@ const DIRECTORIES: readonly string[] = ["/etc/containers", "/usr/share/container
  *   Docker Hub, and `insecure-registries`, whose networks apply to numeric addresses.
  *
  * If `CONTAINERS_REGISTRIES_CONF` is set, it is the path of the only file. Otherwise, the main file
- * is `$HOME/.config/containers/registries.conf`, else `/etc/containers/registries.conf`, else
+ * is `~/.config/containers/registries.conf`, else `/etc/containers/registries.conf`, else
  * `/usr/share/containers/registries.conf`. Drop-in files follow: those in `registries.conf.d`
  * beside each of the three, in reverse order, or only those beside the first one if it exists. In a
  * directory, the files with the extension `.conf` are read in the order of their names.
@@ -164,13 +170,13 @@ export function registriesPlaces(): string[] {
 
 /** Returns the directory with the user's `registries.conf`. */
 function ownDirectory(env: EnvironmentReader): string | undefined {
-  const home = env("HOME");
+  const home = homePath(env);
   return home ? `${home}/.config/containers` : undefined;
 }
 
 /** Returns the paths of the directories and files of containerd and docker. */
 function mirrorPlaces(env: EnvironmentReader): Readonly<Record<"hosts" | "daemons", string[]>> {
-  const home = env("HOME");
+  const home = homePath(env);
   const own = env("XDG_CONFIG_HOME") || (home ? `${home}/.config` : undefined);
   const places = own === undefined ? ["/etc"] : [own, "/etc"];
   return {

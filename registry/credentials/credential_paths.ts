@@ -1,5 +1,6 @@
 import {
   type EnvironmentReader,
+  homePath,
   isGranted,
   processUid,
   readGrantedEnvironment,
@@ -103,9 +104,4 @@ function dockerPath(env: EnvironmentReader): string | undefined {
   const home = homePath(env);
   const directory = env("DOCKER_CONFIG") || (home && `${home}/.docker`);
   return directory ? `${directory}/config.json` : undefined;
-}
-
-/** Returns the home directory. */
-export function homePath(env: EnvironmentReader): string | undefined {
-  return env("HOME") || env("USERPROFILE");
 }

@@ -16,7 +16,7 @@ export const PROGRAM_PLACES: readonly string[] = [
  * @returns Its absolute path; `undefined` if it is not found.
  */
 export function findProgram(name: string): string | undefined {
-  for (const place of programPlaces(readGrantedEnvironment("PATH"))) {
+  for (const place of [...pathPlaces(), ...PROGRAM_PLACES]) {
     const path = `${place}/${name}`;
     if (!isGranted({ name: "read", path }) || !ifPermitted(() => isProgram(path))) continue;
     const found = path.startsWith("/") ? path : ifPermitted(() => Deno.realPathSync(path));
@@ -32,7 +32,8 @@ export function findProgram(name: string): string | undefined {
  * @throws {Deno.errors.NotCapable} If a permission is missing.
  */
 export function checkProgramSearch(name: string): void {
-  for (const place of programPlaces(Deno.env.get("PATH"))) isProgram(`${place}/${name}`);
+  const places = [...pathPlaces(Deno.env.get("PATH")), ...PROGRAM_PLACES];
+  for (const place of places) isProgram(`${place}/${name}`);
 }
 
 export function isProgram(path: string): boolean {
@@ -46,6 +47,10 @@ export function isProgram(path: string): boolean {
   }
 }
 
-function programPlaces(path = ""): readonly string[] {
-  return [...path.split(":").filter(Boolean), ...PROGRAM_PLACES];
+/** Returns the directories in `PATH`; none if the variable may not be read. */
+export function pathPlaces(
+  path: string = readGrantedEnvironment("PATH") ?? "",
+  os: typeof Deno.build.os = Deno.build.os,
+): readonly string[] {
+  return path.split(os === "windows" ? ";" : ":").filter(Boolean);
 }

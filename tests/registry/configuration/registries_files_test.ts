@@ -52,6 +52,15 @@ Deno.test("readRegistriesConf() finds nothing where there is no file", async () 
   });
 });
 
+Deno.test("readRegistriesConf() uses USERPROFILE without HOME, as on Windows", async () => {
+  await using dir = await makeTempDir();
+  await write(dir, { "user/.config/containers/registries.conf": "own.io" });
+
+  const { hosts, has } = await read(dir, { HOME: "", USERPROFILE: dir.join("user") });
+
+  assertEquals([hosts, has], [["own.io"], true]);
+});
+
 Deno.test("readRegistriesConf() reads the main file of the machine and all drop-in files", async () => {
   await using dir = await makeTempDir();
   await write(dir, {

@@ -1,8 +1,13 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { checkProgramSearch, findProgram } from "../../../store/host/find_program.ts";
+import { checkProgramSearch, findProgram, pathPlaces } from "../../../store/host/find_program.ts";
 import { denoEnvironment, type ProcessResult, ROOT, run } from "../../_support/process.ts";
 import { posixTest } from "../../_support/skip.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+
+Deno.test("pathPlaces() splits PATH at semicolons on Windows", () => {
+  assertEquals(pathPlaces("C:\\a;;D:\\b", "windows"), ["C:\\a", "D:\\b"]);
+  assertEquals(pathPlaces("/a::/b", "linux"), ["/a", "/b"]);
+});
 
 /** Runs a program that uses the library with some permissions. */
 async function runScript(
