@@ -164,6 +164,6 @@ export function entryIndex(name: string): number | undefined {
  * References and tags are valid too: some, such as `a__b`, do not have the form of the
  * specification.
  */
-function isImageName(text: string): boolean {
+export function isImageName(text: string): boolean {
   return NAME_REGEXP.test(text) || isTag(text) || isReference(text);
 }

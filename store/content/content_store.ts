@@ -1,10 +1,13 @@
+import { isImageName } from "../../registry/image_location.ts";
 import type { Digest } from "../../spec/digest.ts";
+import { explainedError } from "../../spec/error_facts.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import { BlobFiles } from "../blobs/blob_files.ts";
 import type { OpenBlobOptions } from "../blobs/blob_stream.ts";
 import type { BlobSource, Ingestion, IngestOptions } from "../downloads/ingest_options.ts";
+import { StoreError } from "../errors.ts";
 import { lstatIfAny } from "../host/files.ts";
 import type { ContentStoreOptions, ReadBlobOptions } from "./content_store_options.ts";
 import type { ContentUpload, ContentUploadOptions } from "./content_upload.ts";
@@ -285,6 +288,8 @@ export class ContentStore {
    * @param name The full reference.
    * @param descriptor The index of a multi-platform image, else the manifest.
    * @param signal Aborts the wait for another process.
+   * @throws {SyntaxError} If the name is neither a reference nor valid in an image layout.
+   * @throws {StoreError} If the store lacks the document.
    */
   async tag(name: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
     await this.record([{ name, descriptor }], signal);
@@ -305,9 +310,22 @@ export class ContentStore {
    *
    * @param entries Documents, each with its full reference if it has one.
    * @param signal Aborts the wait for another process.
+   * @throws {SyntaxError} If a name is neither a reference nor valid in an image layout.
+   * @throws {StoreError} If the store lacks a document.
    */
   async record(entries: readonly RecordedEntry[], signal?: AbortSignal): Promise<void> {
     if (entries.length === 0) return;
+    for (const { name, descriptor: { digest } } of entries) {
+      const action = `record "${name ?? digest}"`;
+      if (name !== undefined && !isImageName(name)) {
+        const problem = "it is not a valid image name";
+        throw explainedError(SyntaxError, { code: "invalid-reference", action, problem });
+      }
+      if (lstatIfAny(this.blobPath(digest)) === undefined) {
+        const facts = { code: "missing-content", action, advice: "Store it first" } as const;
+        throw new StoreError(`it does not have ${digest}`, this.path, facts);
+      }
+    }
     await this.#layout.prepare(signal);
     await this.#layout.index.record(entries, signal);
   }

@@ -200,14 +200,14 @@ class StoreChecker {
   /** Follows every name. Returns the damaged or missing content, for which it adds findings. */
   async #checkNames(corrupt: ReadonlySet<Digest>): Promise<ReadonlyMap<Digest, unknown>> {
     const roots = new Map<Digest, NamedContent>();
-    // An unreadable index is a separate finding.
     const turn = new WorkTurn();
+    // An unreadable index is a separate finding.
     for (const [i, { name, descriptor }] of (await this.#listEntries() ?? []).entries()) {
       if (turn.isOver()) await turn.next(this.#options.signal);
       if (descriptor === undefined) {
         const reason = this.#repairs ? "pull or copy its image again" : undefined;
-        const details = { names: [name ?? `@${i}`], repaired: false, reason };
-        this.#note("descriptor", `${this.#store.path}/index.json`, details);
+        const path = `${this.#store.path}/index.json`;
+        this.#note("descriptor", path, { names: [name ?? `@${i}`], repaired: false, reason });
       } else if (name !== undefined) {
         addNames(roots, await this.#checkEntry(name, descriptor), [name]);
       }
@@ -299,7 +299,7 @@ class StoreChecker {
     const right = { mediaType, digest, size };
     if (this.#repairs) {
       await this.#store.untag([name], this.#options.signal);
-      await this.#store.tag(name, right, this.#options.signal);
+      await new LayoutIndex(this.#store.path).record([{ name, descriptor: right }]);
     }
     this.#note("entry", digest, { names: [name] });
     return right;

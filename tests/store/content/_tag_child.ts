@@ -4,5 +4,6 @@ import { randomBlob } from "../../_support/blob_source.ts";
 
 const [path = "", prefix = ""] = Deno.args;
 const store = await ContentStore.open(path);
-const { descriptor } = randomBlob(1);
+const { descriptor, bytes } = randomBlob(1);
+await store.putBytes(descriptor, bytes);
 for (let i = 0; i < 50; i++) await store.tag(`${prefix}:${i}`, descriptor);

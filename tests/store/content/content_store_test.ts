@@ -316,3 +316,20 @@ async function write(path: string, name: string, text: string): Promise<void> {
 function version(imageLayoutVersion: string): string {
   return JSON.stringify({ imageLayoutVersion });
 }
+
+Deno.test("ContentStore.tag() rejects invalid names, and documents that are not stored", async () => {
+  await using store = await makeTempStore();
+  const { descriptor, bytes } = randomBlob(10);
+
+  const error = await assertRejects(() => store.tag("a.io/b:1", descriptor), StoreError);
+  await store.putBytes(descriptor, bytes);
+  await store.tag("a.io/b:1", descriptor);
+
+  assertEquals(error.code, "missing-content");
+  for (const name of ["", "a b", "a\n"]) {
+    const tag = () => store.tag(name, descriptor);
+    const invalid = await assertRejects(tag, SyntaxError, "it is not a valid image name");
+    assertEquals("code" in invalid && invalid.code, "invalid-reference");
+  }
+  assertEquals((await store.references()).map(({ name }) => name), ["a.io/b:1"]);
+});

@@ -4,7 +4,6 @@ import type { Descriptor } from "../../../spec/mod.ts";
 import { ContentStore, StoreError } from "../../../store/mod.ts";
 import { randomBlob } from "../../_support/blob_source.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
-import { makeTempStore } from "../../_support/temp_store.ts";
 
 const [ONE, TWO] = [descriptor(1), descriptor(2)];
 const FOREIGN = {
@@ -25,7 +24,8 @@ const INDEX = {
 };
 
 Deno.test("tag() records, replaces and untag() removes a reference", async () => {
-  await using store = await makeTempStore();
+  await using directory = await makeTempDir();
+  const store = await openFilled(directory.path);
 
   await store.tag("example.com/a:1", ONE);
   await store.tag("example.com/b:1", ONE);
@@ -42,7 +42,7 @@ Deno.test("tag() records, replaces and untag() removes a reference", async () =>
 
 Deno.test("tag() and untag() keep members that other tools have written", async () => {
   await using directory = await layoutWith(INDEX);
-  const store = await ContentStore.open(directory.path);
+  const store = await openFilled(directory.path);
 
   await store.tag("example.com/a:1", TWO);
   await store.untag(["example.com/a:1"]);
@@ -52,7 +52,7 @@ Deno.test("tag() and untag() keep members that other tools have written", async 
 
 Deno.test("tag() keeps numbers that other tools have written", async () => {
   await using directory = await layoutWith({ ...INDEX, vendor: [1.5, 1e100, { a: -0.25 }] });
-  const store = await ContentStore.open(directory.path);
+  const store = await openFilled(directory.path);
 
   await store.tag("example.com/a:1", ONE);
 
@@ -62,7 +62,7 @@ Deno.test("tag() keeps numbers that other tools have written", async () => {
 
 Deno.test("tag() does not write an existing entry", async () => {
   await using directory = await layoutWith(INDEX);
-  const store = await ContentStore.open(directory.path);
+  const store = await openFilled(directory.path);
   await store.tag("example.com/a:1", ONE);
   const before = await Deno.stat(directory.join("index.json"));
 
@@ -73,7 +73,7 @@ Deno.test("tag() does not write an existing entry", async () => {
 
 Deno.test("tag() keeps one entry of a name that occurs twice", async () => {
   await using directory = await layoutWith({ ...INDEX, manifests: [FOREIGN, FOREIGN] });
-  const store = await ContentStore.open(directory.path);
+  const store = await openFilled(directory.path);
 
   await store.tag("latest", ONE);
 
@@ -177,7 +177,7 @@ Deno.test.each([
 ])("references() rejects an index.json that is $what", async ({ text }) => {
   await using directory = await layoutWith(INDEX);
   await Deno.writeTextFile(directory.join("index.json"), text);
-  const store = await ContentStore.open(directory.path);
+  const store = await openFilled(directory.path);
 
   const error = await assertRejects(() => store.references(), StoreError);
 
@@ -222,7 +222,7 @@ Deno.test("tag() and untag() record the same names as a map", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
       await using directory = await layoutWith(INDEX);
-      const store = await ContentStore.open(directory.path);
+      const store = await openFilled(directory.path);
       const model = new Map<string, string>([["latest", FOREIGN.digest]]);
       for (const step of steps) {
         if ("tag" in step) {
@@ -248,6 +248,16 @@ function descriptor(seed: number): Descriptor {
   return { ...randomBlob(10, seed).descriptor, mediaType: "application/x" };
 }
 
+/** Opens a store that has both documents. */
+async function openFilled(path: string): Promise<ContentStore> {
+  const store = await ContentStore.open(path);
+  for (const seed of [1, 2]) {
+    const { descriptor, bytes } = randomBlob(10, seed);
+    await store.putBytes(descriptor, bytes);
+  }
+  return store;
+}
+
 async function layoutWith(index: unknown): Promise<TempDir> {
   const directory = await makeTempDir();
   await Deno.writeTextFile(directory.join("oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
@@ -257,7 +267,7 @@ async function layoutWith(index: unknown): Promise<TempDir> {
 
 Deno.test("record() assigns all names in one change, and keeps other entries", async () => {
   await using temp = await makeTempDir();
-  const store = await ContentStore.open(temp.path);
+  const store = await openFilled(temp.path);
   await store.tag("example.com/a:1", ONE);
   await store.tag("example.com/kept:1", ONE);
 
@@ -279,7 +289,7 @@ Deno.test("record() assigns all names in one change, and keeps other entries", a
 
 Deno.test("references() sees changes of index.json by other tools and stores", async () => {
   await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  const store = await openFilled(directory.path);
   const path = directory.join("index.json");
   const names = async () => (await store.references()).map(({ name }) => name);
   await store.tag("example.com/a:1", ONE);
@@ -324,7 +334,7 @@ function countOpenedLater(): Disposable & { readonly opened: number } {
 
 Deno.test("references() does not read an index.json again that has not changed for seconds", async () => {
   await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  const store = await openFilled(directory.path);
   await store.tag("example.com/a:1", ONE);
   using later = countOpenedLater();
 

@@ -338,7 +338,9 @@ Deno.test("loadArchive() stores nothing if the index of the store is invalid", a
   await using dir = await makeTempDir();
   const store = await ContentStore.open(dir.join("store"));
   await Deno.writeFile(dir.join("a.tar"), ociArchive(IMAGE, "h.io/a:1"));
-  await store.tag("h.io/b:1", IMAGE.descriptor);
+  const { descriptor, bytes } = buildImage({});
+  await store.putBytes(descriptor, bytes);
+  await store.tag("h.io/b:1", descriptor);
   await Deno.writeTextFile(dir.join("store/index.json"), "{");
 
   await assertRejects(() => loadArchive(store, dir.join("a.tar")), StoreError, "index.json");
