@@ -3,6 +3,7 @@ import {
   CREDENTIAL_VARIABLES,
   FILES_HELPER,
   helperOrder,
+  helperProgram,
 } from "../../registry/credentials/credential_paths.ts";
 import type {
   CredentialFileSummary,
@@ -55,7 +56,7 @@ async function defaultHelpers(): Promise<DefaultCredentialHelpers | undefined> {
 
 function summarizeHelpers(helpers: DefaultCredentialHelpers): CredentialFileSummary {
   const programs = helperOrder(helpers).filter((name) => name !== FILES_HELPER)
-    .map((name) => ({ program: `docker-credential-${name}` }));
+    .map((name) => ({ program: helperProgram(name) }));
   return {
     path: helpers.file,
     state: "found",

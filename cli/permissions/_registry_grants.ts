@@ -6,6 +6,7 @@ import {
   CREDENTIAL_VARIABLES,
   FILES_HELPER,
   helperOrder,
+  helperProgram,
   loginPath,
   logoutPaths,
   podmanPaths,
@@ -145,7 +146,7 @@ function defaultHelpers({ authfile, registries }: PermissionOptions): readonly s
   if (authfile !== undefined) return [];
   return helperOrder(registries?.credentialHelpers)
     .filter((name) => name !== FILES_HELPER)
-    .map((name) => `docker-credential-${name}`);
+    .map((name) => helperProgram(name));
 }
 
 function hostOf(key: string): string {

@@ -7,6 +7,7 @@ import type { ImagePullAuth } from "../image_client.ts";
 import { eitherSignal, onAbort } from "../tasks/abortable.ts";
 import { startTimer } from "../tasks/timer.ts";
 import { namedMembers } from "./_credential_file.ts";
+import { helperProgram } from "./credential_paths.ts";
 
 const NAME_REGEXP = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 const MAX_OUTPUT_BYTES = 64 * 1024;
@@ -37,7 +38,7 @@ export async function runCredentialHelper(
   options: CredentialHelperOptions,
 ): Promise<ImagePullAuth | undefined> {
   const { timeoutMs, signal, onWarning, onSkipped } = options;
-  const program = `docker-credential-${name}`;
+  const program = helperProgram(name);
   const warn = (state: string) => {
     onWarning?.(`Cannot get a credential for "${server}" from "${program}": ${state}`);
     return undefined;
@@ -108,7 +109,7 @@ export async function listWithHelper(
   name: string,
   options: HelperOptions,
 ): Promise<readonly string[]> {
-  const action = `list the credentials of "docker-credential-${name}"`;
+  const action = `list the credentials of "${helperProgram(name)}"`;
   const text = await runOrThrow(name, "list", "", action, options);
   const servers = parseIfJson(text || "{}");
   if (isObject(servers)) return Object.keys(servers);
@@ -123,7 +124,7 @@ async function runOrThrow(
   action: string,
   { timeoutMs, signal }: HelperOptions,
 ): Promise<string> {
-  const program = `docker-credential-${name}`;
+  const program = helperProgram(name);
   const fail = (problem: string, cause?: unknown) => helperError(name, action, problem, cause);
   if (!NAME_REGEXP.test(name)) throw fail(`"${name}" is not the name of a credential helper`);
   let output: HelperOutput;
@@ -141,7 +142,7 @@ async function runOrThrow(
 }
 
 function helperError(name: string, action: string, problem: string, cause?: unknown): OciError {
-  const subject = `docker-credential-${name}`;
+  const subject = helperProgram(name);
   return new OciError(problem, { code: "credential-helper", action, subject, cause });
 }
 

@@ -20,6 +20,7 @@ import {
   CREDENTIALS_VARIABLE,
   FILES_HELPER,
   helperOrder,
+  helperProgram,
   skippedVariables,
   variablePosition,
 } from "./credential_paths.ts";
@@ -207,7 +208,7 @@ export class CredentialFiles implements CredentialStore {
       this.#answers.set(id, answer);
     }
     const { auth } = answer;
-    return auth && { auth, source: `docker-credential-${helper}, named in ${path}` };
+    return auth && { auth, source: `${helperProgram(helper)}, named in ${path}` };
   }
 }
 

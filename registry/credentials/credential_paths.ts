@@ -28,6 +28,11 @@ export const CREDENTIAL_VARIABLES: readonly string[] = [
 /** Name that stands for the credential files among the helpers in `registries.conf`. */
 export const FILES_HELPER = "containers-auth.json";
 
+/** Returns the program of a credential helper. */
+export function helperProgram(name: string): string {
+  return `docker-credential-${name}`;
+}
+
 /**
  * Returns the helpers for all registries in order of precedence, with {@linkcode FILES_HELPER} for
  * the credential files.

@@ -3,6 +3,7 @@ import {
   parseCredentialVariable,
   tryReadCredentialFile,
 } from "./_credential_file.ts";
+import { helperProgram } from "./credential_paths.ts";
 
 /** A credential helper in a credential file. */
 export interface CredentialHelperName {
@@ -89,9 +90,9 @@ function summaryOf(path: string, result: CredentialFileResult): CredentialFileSu
     helpers: [
       ...[...helpers].map(([key, name]) => ({
         registry: withoutLogin(key),
-        program: `docker-credential-${name}`,
+        program: helperProgram(name),
       })),
-      ...store === undefined ? [] : [{ program: `docker-credential-${store}` }],
+      ...store === undefined ? [] : [{ program: helperProgram(store) }],
     ],
     problems: [...problems].map(([key, why]) => ({ registry: withoutLogin(key), why })),
   };

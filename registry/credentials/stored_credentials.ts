@@ -23,6 +23,7 @@ import {
   CREDENTIAL_VARIABLES,
   FILES_HELPER,
   helperOrder,
+  helperProgram,
   loginPath,
   logoutPaths,
   podmanPaths,
@@ -113,7 +114,7 @@ export async function saveCredential(
       if (name === FILES_HELPER) return await saveInFile(key, entry, auth, options);
       await storeWithHelper(name, helperHost(name, key), secretOf(auth), helperOptionsOf(options));
       const path = helpers?.file ?? "registries.conf";
-      return { path, helper: `docker-credential-${name}`, ...NONE };
+      return { path, helper: helperProgram(name), ...NONE };
     } catch (error) {
       signal?.throwIfAborted();
       failure ??= error;
@@ -142,7 +143,7 @@ async function saveInFile(
     signal,
   );
   const older = options.path === undefined ? await eraseOlder(key, signal) : NONE;
-  return { path, helper: name && `docker-credential-${name}`, ...older };
+  return { path, helper: name && helperProgram(name), ...older };
 }
 
 function helperOptionsOf({ helperTimeoutMs, signal }: EraseCredentialOptions): HelperOptions {
@@ -155,7 +156,7 @@ function helperHost(helper: string, key: string): string {
   throw new OciError("credential helpers support registries only, without namespaces", {
     code: "credential-helper",
     action: `store the credential for "${key}"`,
-    subject: `docker-credential-${helper}`,
+    subject: helperProgram(helper),
   });
 }
 
@@ -272,7 +273,7 @@ async function erase(
       await (server === undefined
         ? eraseAll(name, helperOptions)
         : eraseIfAny(name, server, helperOptions));
-    if (isFound) erased.add(`docker-credential-${name}`);
+    if (isFound) erased.add(helperProgram(name));
   };
   for (const path of paths) {
     const file = await readCredentialFile(path);
