@@ -56,7 +56,7 @@ export async function openClient(
       (authfile === undefined ? undefined : await credentialsIn(authfile)),
     plainHttp: overrides.plainHttp ?? plainHttp,
     retries: overrides.retries ?? retries,
-    maxWaitMs: maxWait === undefined ? undefined : wholeMilliseconds(maxWait),
+    maxWaitMs: maxWait,
     allowPrivateAddresses,
     // A range starts before the previous one ends.
     maxConnections: Math.max(jobs, connections + 4),
@@ -87,11 +87,6 @@ async function readClientCertificate(
   if (clientCert === undefined && clientKey === undefined) return undefined;
   const { readKeyPair } = await import("./option_file.ts");
   return await readKeyPair("--client", clientCert, clientKey);
-}
-
-/** Converts seconds to an integer, however long the time is. */
-function wholeMilliseconds(seconds: number): number {
-  return Math.min(Math.round(seconds * 1000), Number.MAX_SAFE_INTEGER);
 }
 
 function requestLog(session: Session): NonNullable<RemoteClientOptions["onRequest"]> {

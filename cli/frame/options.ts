@@ -190,17 +190,18 @@ export const VERIFYING: readonly RegistryFeature[] = [...PULLING, "check", "veri
  * Adds the options of some features.
  *
  * @param loginFlag Flag of the user to log in as, if not `--user`.
- * @param otherDefault The usual text of a default, and the text for this command.
+ * @param defaults Defaults that differ from the usual ones, by the flag of their option.
  */
 export function addOptions(
   command: Command,
   features: readonly RegistryFeature[],
   loginFlag = "--user",
-  otherDefault: readonly [usual: string, other: string] = ["", ""],
+  defaults: Readonly<Record<string, string>> = {},
 ): Command {
   for (const [feature, flags, description, settings] of REGISTRY_OPTIONS) {
     if (!features.includes(feature)) continue;
-    const text = description.replace(...otherDefault);
+    const other = defaults[flags.split(" ", 1).join()];
+    const text = other ? description.replace(/(?<=\(default: ).*(?=\)$)/, other) : description;
     command.option(flags.replace("--user", loginFlag), text, settings);
   }
   return command;
@@ -214,17 +215,17 @@ interface RegistryOptionSettings {
    */
   readonly features?: readonly RegistryFeature[] | undefined;
   readonly loginFlag?: string | undefined;
-  /** The usual text of a default in a description, and the text for this command. */
-  readonly otherDefault?: readonly [usual: string, other: string] | undefined;
+  /** Defaults that differ from the usual ones, by the flag of their option. */
+  readonly defaults?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Adds the options of a command that reaches a registry. */
 export function addRegistryOptions(
   command: Command,
-  { features = PULLING, loginFlag, otherDefault }: RegistryOptionSettings = {},
+  { features = PULLING, loginFlag, defaults }: RegistryOptionSettings = {},
 ): Command {
   const all = ["login", "token", "authfile", ...CONNECTING, ...features] as const;
-  return addOptions(command.group(REGISTRY_GROUP), all, loginFlag, otherDefault);
+  return addOptions(command.group(REGISTRY_GROUP), all, loginFlag, defaults);
 }
 
 /** Adds the options of a command that is mainly about a login. */
@@ -366,10 +367,10 @@ export function parseIdRange(text: string): IdRange {
   throw new SyntaxError("it must be CONTAINER:HOST:COUNT, such as 0:100000:65536");
 }
 
-/** Parses a number of seconds above 0; `valid` is for the error. */
+/** Parses a number of seconds above 0 as milliseconds; `valid` is for the error. */
 export function parseSeconds(text: string, valid = "a number of seconds above 0"): number {
   const seconds = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : 0;
-  if (seconds > 0) return seconds;
+  if (seconds > 0) return Math.min(Math.ceil(seconds * 1000), Number.MAX_SAFE_INTEGER);
   throw new SyntaxError(`it must be ${valid}`);
 }
 

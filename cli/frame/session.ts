@@ -101,7 +101,7 @@ export class Session implements Disposable {
    * the first event: loading takes as long as finding an image in the store, which has no progress.
    */
   showProgress(words?: Partial<ProgressWords>): ShownProgress {
-    const { quiet, progress = "auto", progressInterval = 10 } = this.options<RegistryOptions>();
+    const { quiet, progress = "auto", progressInterval = 10_000 } = this.options<RegistryOptions>();
     if (quiet || progress === "none") return { report() {}, async [Symbol.asyncDispose]() {} };
     const early: ImageProgress[] = [];
     let view: ProgressView | undefined;
@@ -113,7 +113,7 @@ export class Session implements Disposable {
         Deno.stderr.isTerminal(),
         readGrantedEnvironment("TERM"),
       );
-      view = openProgress(style, this.notices, progressInterval * 1000, undefined, words);
+      view = openProgress(style, this.notices, progressInterval, undefined, words);
       early.forEach(view.report);
     };
     return {

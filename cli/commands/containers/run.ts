@@ -103,9 +103,11 @@ export async function run(session: Session): Promise<number> {
     },
     runtime,
     stderr,
-    timeoutMs: timeout === undefined ? undefined : timeout * 1000,
+    timeoutMs: timeout,
   });
-  if (timedOut) session.warn(`the container was killed after its timeout of ${timeout} s`);
+  if (timedOut) {
+    session.warn(`the container was killed after its timeout of ${(timeout ?? 0) / 1000} s`);
+  }
   return code;
 }
 

@@ -41,7 +41,9 @@ export function define(command: Command): Command {
         "The file appears when it is complete. A docker-archive contains one platform of each image.",
     );
   return addRegistryOptions(described, {
-    otherDefault: ["this", "all if the store has them and the format allows, else this"],
+    defaults: {
+      "--platform": "all if the store has them and the format allows, else this machine's",
+    },
   }).notes(`
 Examples:
   oci save alpine:3.20 -o alpine.tar

@@ -16,7 +16,7 @@ export function define(command: Command): Command {
     );
   return addRegistryOptions(described, {
     features: ["platform", "mirror"],
-    otherDefault: ["this machine's", "the index of all"],
+    defaults: { "--platform": "the index of all" },
   }).notes(`
 Examples:
   oci digest alpine:3.20

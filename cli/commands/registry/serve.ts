@@ -70,7 +70,7 @@ export function define(command: Command): Command {
     );
   return addRegistryOptions(described, {
     features: ["mirror"],
-    otherDefault: ["default: 8", "default: 2"],
+    defaults: { "--retries": "2" },
   }).notes(`
 The options for registries apply to the registry of --proxy. The clients of the proxy retry as well.
 
