@@ -1,5 +1,7 @@
 /** Prefix of the name of a whiteout. The rest is the name of the hidden entry. */
 export const WHITEOUT_PREFIX = ".wh.";
+/** Maximum size of a path in bytes: the kernel's `PATH_MAX`. */
+export const MAX_PATH_BYTES = 4096;
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const ASCII = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -1,4 +1,4 @@
-import { decodeName, encodeName } from "../file_name.ts";
+import { decodeName, encodeName, MAX_PATH_BYTES } from "../file_name.ts";
 import { nativeError } from "../linux/native_error.ts";
 import type { NativeLibc } from "../linux/native_libc.ts";
 import { childPath } from "../trees/clean_path.ts";
@@ -47,7 +47,6 @@ const ENAMETOOLONG = 36;
 
 /** Maximum number of open directories; the limit of a process is usually 1024. */
 const MAX_OPEN_DIRECTORIES = 64;
-const PATH_BYTES = 4096;
 const OPEN_HOW_BYTES = 24n;
 
 /**
@@ -65,8 +64,8 @@ export class NativeTree implements FileTree {
   readonly #how: Uint8Array<ArrayBuffer>;
   /** Open directories, the least recently used first. */
   readonly #directories = new Map<string, number>();
-  readonly #name = new Uint8Array(PATH_BYTES + 1);
-  readonly #other = new Uint8Array(PATH_BYTES + 1);
+  readonly #name = new Uint8Array(MAX_PATH_BYTES + 1);
+  readonly #other = new Uint8Array(MAX_PATH_BYTES + 1);
   readonly #statx = new Uint8Array(STATX_BYTES);
   readonly #statxView = new DataView(this.#statx.buffer);
   readonly #encoder = new TextEncoder();
@@ -120,7 +119,7 @@ export class NativeTree implements FileTree {
   readLink(path: string): string {
     const fd = this.#locate(path);
     const length = this.#check(
-      this.#calls.readlinkat(fd, this.#name, this.#other, BigInt(PATH_BYTES)),
+      this.#calls.readlinkat(fd, this.#name, this.#other, BigInt(MAX_PATH_BYTES)),
       "readlinkat",
       path,
     );
@@ -357,14 +356,14 @@ export class NativeTree implements FileTree {
   #encode(buffer: Uint8Array<ArrayBuffer>, text: string): Uint8Array<ArrayBuffer> {
     if (text.isWellFormed()) {
       const { read, written } = this.#encoder.encodeInto(text, buffer);
-      if (read < text.length || written > PATH_BYTES) {
+      if (read < text.length || written > MAX_PATH_BYTES) {
         throw nativeError(ENAMETOOLONG, "encode", text);
       }
       buffer[written] = 0;
       return buffer;
     }
     const bytes = encodeName(text);
-    if (bytes.length > PATH_BYTES) throw nativeError(ENAMETOOLONG, "encode", text);
+    if (bytes.length > MAX_PATH_BYTES) throw nativeError(ENAMETOOLONG, "encode", text);
     buffer.set(bytes);
     buffer[bytes.length] = 0;
     return buffer;

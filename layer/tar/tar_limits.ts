@@ -1,4 +1,5 @@
 import { checkLimits } from "../../spec/error_facts.ts";
+import { MAX_PATH_BYTES } from "../file_name.ts";
 
 /** Limits of a tar reader. */
 export interface TarLimits {
@@ -64,7 +65,7 @@ export type AllTarLimits = { readonly [Name in keyof TarLimits]-?: number };
 
 const DEFAULTS: AllTarLimits = {
   maxEntries: 2_000_000,
-  maxPathBytes: 4096,
+  maxPathBytes: MAX_PATH_BYTES,
   maxNameBytes: 255,
   maxExtendedHeaderBytes: 1_048_576,
   maxGlobalRecords: 100,

@@ -1,12 +1,10 @@
 import { withCode } from "../../spec/error_facts.ts";
 import { normalSegments } from "../../spec/paths.ts";
-import { encodeName } from "../file_name.ts";
+import { encodeName, MAX_PATH_BYTES } from "../file_name.ts";
 
 const SLASH = 0x2f;
 /** Number of characters to compare at once. */
 const STRIDE = 256;
-/** Maximum size of the path of an entry in bytes, as of its name in an archive. */
-const MAX_PATH_BYTES = 4096;
 
 /**
  * Cleans a name of an archive lexically: the root is `/`, and `..` removes the component before it,
