@@ -63,7 +63,7 @@ export function define(command: Command): Command {
     )
     .option(
       "--uid-map <c:h:n>",
-      "map N container user IDs from C to host IDs from H (repeatable)",
+      "map N container user IDs from C to host IDs from H (repeatable; default: as --gid-map)",
       {
         repeatable: true,
         parse: parseIdRange,
@@ -71,7 +71,7 @@ export function define(command: Command): Command {
     )
     .option(
       "--gid-map <c:h:n>",
-      "map N container group IDs from C to host IDs from H (repeatable)",
+      "map N container group IDs from C to host IDs from H (repeatable; default: as --uid-map)",
       {
         repeatable: true,
         parse: parseIdRange,
@@ -96,7 +96,7 @@ Examples:
   oci unpack --path etc --path usr/share/zoneinfo debian:12 ./files
   oci unpack --path usr/share/zoneinfo --strip 3 debian:12 ./zoneinfo
   oci unpack --ownership record alpine:3.20 ./rootfs
-  oci unpack --uid-map 0:100000:65536 --gid-map 0:100000:65536 alpine:3.20 ./rootfs
+  oci unpack --uid-map 0:100000:65536 alpine:3.20 ./rootfs
   oci unpack --limit maxRatio=1100 localhost:5000/zeros ./rootfs
   oci unpack --json oci:./layout:v1 ./rootfs | jq '.skipped[]'`);
 }
@@ -158,14 +158,11 @@ async function unpackShowing(
   });
 }
 
-/** Maps every ID to itself. */
-const IDENTITY: readonly IdRange[] = [{ containerId: 0, hostId: 0, size: 4_294_967_295 }];
-
 function ownershipOf(options: UnpackCommandOptions): Ownership | undefined {
-  const { ownership, uidMap, gidMap } = options;
-  if (uidMap === undefined && gidMap === undefined) return ownership;
+  const { ownership, uidMap = options.gidMap, gidMap = uidMap } = options;
+  if (uidMap === undefined || gidMap === undefined) return ownership;
   if (ownership !== undefined) {
     throw new UsageError('ID maps and "--ownership" cannot be combined', "Leave out one of them");
   }
-  return { kind: "map", uids: uidMap ?? IDENTITY, gids: gidMap ?? IDENTITY };
+  return { kind: "map", uids: uidMap, gids: gidMap };
 }
