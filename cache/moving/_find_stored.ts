@@ -11,23 +11,17 @@ import { readStoredDocument } from "../../store/images/stored_document.ts";
  * and everything that it refers to against pruning.
  *
  * @param action Verb for the error message.
- * @param signal Aborts the wait for another process.
- * @param options An earlier protection.
  */
 export async function findStored(
   store: ContentStore,
   reference: Reference | string,
   action: string,
-  signal: AbortSignal | undefined,
-  options?: FindHeldOptions<StoredReference>,
+  options: Omit<FindHeldOptions<StoredReference>, "blobsOf">,
 ): Promise<Held<StoredReference>> {
-  return await findHeld(
-    store,
-    () => findDocument(store, reference, action),
-    ({ descriptor }) => [descriptor],
-    signal,
-    options,
-  );
+  return await findHeld(store, () => findDocument(store, reference, action), {
+    ...options,
+    blobsOf: ({ descriptor }) => [descriptor],
+  });
 }
 
 /** Finds the document of `@DIGEST`, which need not have a name. */

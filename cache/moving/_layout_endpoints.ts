@@ -23,7 +23,7 @@ export async function openLayoutSource(
   };
   // Protect the document if this user can prune the layout. Write nothing to other layouts.
   const own = await openOwnStore(location.path);
-  const held = own && await findHeld(own, find, ({ root }) => [root], signal);
+  const held = own && await findHeld(own, find, { blobsOf: ({ root }) => [root], signal });
   const { reference, root } = held?.found ?? await find();
   return {
     label: labelOf(location),

@@ -29,7 +29,7 @@ export async function pushStored(
 ): Promise<PushedImage> {
   const { auth, onWait, signal } = options;
   const store = await ContentStore.open(options.store ?? storeDirectory(), { onWait });
-  using held = await findStored(store, reference, "push", signal);
+  using held = await findStored(store, reference, "push", { signal });
   const { found } = held;
   const to = locationOf(target);
   if (options.verify !== undefined) await verifyStored(store, found, options.verify, signal);

@@ -20,7 +20,7 @@ export async function saveStored(
   const images: ImageToSave[] = [];
   let first: Held<ImageToSave> | undefined;
   for (const reference of references) {
-    const held = stack.use(await findStored(store, reference, "save", signal, { with: first }));
+    const held = stack.use(await findStored(store, reference, "save", { signal, with: first }));
     first ??= held;
     images.push(held.found);
   }

@@ -88,7 +88,7 @@ export async function pullForUse<T>(
   }
   // Layers are stored before anything refers to them.
   const blobsOf = ({ isCached, image }: FoundImage) => isCached ? blobsOfImage(image) : [];
-  using held = await findHeld(source.store, find, blobsOf, options.signal, { first });
+  using held = await findHeld(source.store, find, { blobsOf, signal: options.signal, first });
   const { found } = held;
   using opened = await openMeter(found, source);
   meter = opened;

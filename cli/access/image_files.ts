@@ -24,12 +24,10 @@ export async function openImageFiles(session: Session): Promise<OpenImageFiles> 
   await using stack = new AsyncDisposableStack();
   const finder = stack.use(await ImageFinder.open(session));
   const { store } = finder;
-  const held = await findHeld(
-    store,
-    () => finder.image(source),
-    ({ image, source }) => source === "store" ? blobsOfImage(image) : [],
-    session.signal,
-  );
+  const held = await findHeld(store, () => finder.image(source), {
+    blobsOf: ({ image, source }) => source === "store" ? blobsOfImage(image) : [],
+    signal: session.signal,
+  });
   session.own(held);
   const { image, reference, source: place } = held.found;
   const name = formatReference(reference);

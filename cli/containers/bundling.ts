@@ -90,7 +90,7 @@ export async function prepareBundling(
   const ownership = maps && await overlay?.layerOwnership();
   using stack = new DisposableStack();
   const hold = async (bring: () => Promise<Image>) => {
-    return stack.use(await findHeld(store, bring, blobsOfImage, signal)).found;
+    return stack.use(await findHeld(store, bring, { blobsOf: blobsOfImage, signal })).found;
   };
   let image: Image | undefined;
   // A numeric user needs no lookup, so the layers can be extracted as they arrive.

@@ -13,7 +13,10 @@ export interface Held<T> extends Disposable {
   readonly hold: Hold | undefined;
 }
 
+/** Options for {@linkcode findHeld}. */
 export interface FindHeldOptions<T> {
+  /** Returns the blobs that the store must have; none for content that is not stored yet. */
+  readonly blobsOf: (found: T) => readonly Expectation[];
   /** Result of an earlier lookup of the same content, to begin with. */
   readonly first?: T | undefined;
   /**
@@ -22,6 +25,7 @@ export interface FindHeldOptions<T> {
    * By default, a new one begins.
    */
   readonly with?: Held<unknown> | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -31,17 +35,12 @@ export interface FindHeldOptions<T> {
  * by then, `find` is called again.
  *
  * @param find Looks up the content.
- * @param blobsOf Returns the blobs that the store must have; none for content that is not stored
- * yet.
- * @param options Result of an earlier lookup, and an earlier protection.
  * @returns The result, and the protection, which also covers blobs that are stored later.
  */
 export async function findHeld<T>(
   store: ContentStore,
   find: () => Promise<T>,
-  blobsOf: (found: T) => readonly Expectation[],
-  signal: AbortSignal | undefined,
-  options: FindHeldOptions<T> = {},
+  { blobsOf, signal, ...options }: FindHeldOptions<T>,
 ): Promise<Held<T>> {
   let found = options.first ?? await find();
   using stack = new DisposableStack();

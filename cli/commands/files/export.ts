@@ -55,7 +55,10 @@ async function writeArchive(
   session.workOn(formatReference(found.reference));
   const { signal, warn: onWarning } = session;
   const store = await openStore(session);
-  using image = await findHeld(store, () => pullShowing(session, found), blobsOfImage, signal);
+  using image = await findHeld(store, () => pullShowing(session, found), {
+    blobsOf: blobsOfImage,
+    signal,
+  });
   const limits = limitsOf(session.options<LimitOption>());
   const archive = exportImage(store, image.found, { ...limits, signal, onWarning });
   for await (const chunk of archive) await output.bytes(chunk);

@@ -104,13 +104,11 @@ async function findImages(
   let first: Held<ImageToSave> | undefined;
   for (const text of session.operands) {
     session.workOn(text);
-    const held = await findHeld(
-      store,
-      () => findImage(session, store, puller, text),
-      ({ descriptor }) => [descriptor],
-      session.signal,
-      { with: first },
-    );
+    const held = await findHeld(store, () => findImage(session, store, puller, text), {
+      blobsOf: ({ descriptor }) => [descriptor],
+      with: first,
+      signal: session.signal,
+    });
     first ??= session.own(held);
     images.push(held.found);
   }

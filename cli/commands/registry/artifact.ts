@@ -135,12 +135,10 @@ async function pullHeld(
       checkArtifact(name, value);
     },
   };
-  return await findHeld(
-    store,
-    () => pullArtifact(source, options),
-    ({ document }) => [document.descriptor],
-    session.signal,
-  );
+  return await findHeld(store, () => pullArtifact(source, options), {
+    blobsOf: ({ document }) => [document.descriptor],
+    signal: session.signal,
+  });
 }
 
 /**

@@ -22,7 +22,7 @@ Deno.test("findHeld() repeats a lookup whose content is pruned before it is prot
     return count;
   };
 
-  using held = await findHeld(store, find, () => BLOBS, undefined);
+  using held = await findHeld(store, find, { blobsOf: () => BLOBS });
 
   assertEquals(held.found, 2);
   await prune(other);
@@ -34,7 +34,9 @@ Deno.test("findHeld() protects content until its result is disposed of", async (
   const store = await ContentStore.open(directory.path);
   await putBlobs(store, IMAGE);
 
-  const held = await findHeld(store, () => Promise.resolve(), () => [IMAGE.descriptor], undefined);
+  const held = await findHeld(store, () => Promise.resolve(), {
+    blobsOf: () => [IMAGE.descriptor],
+  });
   // A document protects what it references.
   assertEquals((await prune(await ContentStore.open(directory.path))).removed, []);
   held[Symbol.dispose]();
@@ -48,9 +50,8 @@ Deno.test("findHeld() extends an earlier protection, without another open file",
   for (const image of [IMAGE, OTHER]) await putBlobs(store, image);
   const find = () => Promise.resolve();
 
-  const first = await findHeld(store, find, () => [IMAGE.descriptor], undefined);
-  const more = { with: first };
-  const second = await findHeld(store, find, () => [OTHER.descriptor], undefined, more);
+  const first = await findHeld(store, find, { blobsOf: () => [IMAGE.descriptor] });
+  const second = await findHeld(store, find, { blobsOf: () => [OTHER.descriptor], with: first });
   assertEquals((await namesIn(directory.join("locks/holds"))).length, 1);
   second[Symbol.dispose]();
   assertEquals((await prune(await ContentStore.open(directory.path))).removed, []);
@@ -63,7 +64,7 @@ Deno.test("findHeld() extends an earlier protection, without another open file",
 Deno.test("findHeld() leaves missing content to the caller", async () => {
   await using store = await makeTempStore();
 
-  using held = await findHeld(store, () => Promise.resolve("found"), () => BLOBS, undefined);
+  using held = await findHeld(store, () => Promise.resolve("found"), { blobsOf: () => BLOBS });
 
   assertEquals(held.found, "found");
 });
@@ -73,7 +74,7 @@ Deno.test("findHeld() leaves no hold if the lookup fails", async () => {
   const store = await ContentStore.open(directory.join("store"));
   const find = () => Promise.reject(new Error("not found"));
 
-  await assertRejects(() => findHeld(store, find, () => BLOBS, undefined), Error, "not found");
+  await assertRejects(() => findHeld(store, find, { blobsOf: () => BLOBS }), Error, "not found");
 
   await assertRejects(() => Deno.lstat(store.path), Deno.errors.NotFound);
 });
