@@ -174,14 +174,12 @@ rootTest(
   "oci unpack maps the owners of files, and its help shows how to map those of root",
   async () => {
     await using box = await setUp();
-    const maps = ["--uid-map", "0:1000:10", "--gid-map", "0:2000:10"];
-
-    const { code, stderr } = await box.oci("unpack", ...maps, box.reference, box.root);
-    const one = await box.oci("unpack", "--gid-map=0:2000:10", box.reference, `${box.root}2`);
-
-    const owners = [box.root, `${box.root}2`].map((path) => Deno.statSync(`${path}/etc/motd`))
-      .map(({ uid, gid }) => [uid, gid]);
-    assertEquals([code, one.code, owners], [0, 0, [[1000, 2000], [2000, 2000]]], stderr);
+    for (const maps of [["--uid-map=0:1000:10"], ["--uid-map=0:1000:10", "--gid-map=0:2000:10"]]) {
+      const root = `${box.root}${maps.length}`;
+      const { code, stderr } = await box.oci("unpack", ...maps, box.reference, root);
+      const { uid, gid } = await Deno.stat(`${root}/etc/motd`);
+      assertEquals([code, uid, gid], [0, 1000, 1000 * maps.length], stderr);
+    }
     const { stdout: help } = await box.oci("unpack", "--help");
     assertStringIncludes(help, "--uid-map 0:100000:65536");
   },
