@@ -201,6 +201,7 @@ class StoreChecker {
   async #checkNames(corrupt: ReadonlySet<Digest>): Promise<ReadonlyMap<Digest, unknown>> {
     const roots = new Map<Digest, NamedContent>();
     const turn = new WorkTurn();
+    const wrong: { readonly name: string; readonly descriptor: Descriptor }[] = [];
     // An unreadable index is a separate finding.
     for (const [i, { name, descriptor }] of (await this.#listEntries() ?? []).entries()) {
       if (turn.isOver()) await turn.next(this.#options.signal);
@@ -209,8 +210,14 @@ class StoreChecker {
         const path = `${this.#store.path}/index.json`;
         this.#note("descriptor", path, { names: [name ?? `@${i}`], repaired: false, reason });
       } else if (name !== undefined) {
-        addNames(roots, await this.#checkEntry(name, descriptor), [name]);
+        const right = await this.#checkEntry(name, descriptor);
+        addNames(roots, right, [name]);
+        if (right !== descriptor) wrong.push({ name, descriptor: right });
       }
+    }
+    if (this.#repairs && wrong.length > 0) {
+      await this.#store.untag(wrong.map(({ name }) => name), this.#options.signal);
+      await new LayoutIndex(this.#store.path).record(wrong, this.#options.signal);
     }
     const lost = await this.#checkPresence(roots, corrupt);
     await this.#checkReferences(roots, corrupt);
@@ -286,23 +293,15 @@ class StoreChecker {
     return lost;
   }
 
-  /**
-   * Compares the size and media type in an entry of the index with those of its blob. Returns the
-   * right descriptor.
-   */
+  /** Returns the descriptor of an entry of the index with the size and media type of its blob. */
   async #checkEntry(name: string, descriptor: Descriptor): Promise<Descriptor> {
     const { digest } = descriptor;
     const actual = await this.#actual.getOrInsertComputed(digest, () => this.#describe(digest));
     if (actual === undefined) return descriptor;
     const { size, mediaType = descriptor.mediaType } = actual;
     if (size === descriptor.size && mediaType === descriptor.mediaType) return descriptor;
-    const right = { mediaType, digest, size };
-    if (this.#repairs) {
-      await this.#store.untag([name], this.#options.signal);
-      await new LayoutIndex(this.#store.path).record([{ name, descriptor: right }]);
-    }
     this.#note("entry", digest, { names: [name] });
-    return right;
+    return { mediaType, digest, size };
   }
 
   async #describe(digest: Digest): Promise<ActualDescriptor | undefined> {
