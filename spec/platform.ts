@@ -81,18 +81,27 @@ export function parsePlatform(text: string): Platform {
       option: "platform",
     });
   }
-  const system = os.toLowerCase();
-  const lower = arch.toLowerCase();
-  const [architecture, impliedVariant] = ARCHITECTURES.get(lower) ?? [lower];
-  const variant = variantText?.toLowerCase() ?? impliedVariant;
-  return {
-    os: SYSTEMS.get(system) ?? system,
-    architecture,
+  return normalizePlatform({
+    os,
+    architecture: arch,
     ...present({
-      variant,
+      variant: variantText,
       "os.version": version || last || undefined,
       "os.features": features.length === 0 ? undefined : features as readonly string[],
     }),
+  });
+}
+
+/** Replaces aliases and uppercase letters, which some tools write into images, as in containerd. */
+export function normalizePlatform(platform: Platform): Platform {
+  const system = platform.os.toLowerCase();
+  const lower = platform.architecture.toLowerCase();
+  const [architecture, impliedVariant] = ARCHITECTURES.get(lower) ?? [lower];
+  return {
+    ...platform,
+    os: SYSTEMS.get(system) ?? system,
+    architecture,
+    ...present({ variant: platform.variant?.toLowerCase() ?? impliedVariant }),
   };
 }
 

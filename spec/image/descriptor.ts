@@ -2,7 +2,7 @@ import { type Digest, digestOf, isDigest, isForeignDigest } from "../digest.ts";
 import { unlessThrown } from "../error_facts.ts";
 import { isObject, present } from "../json.ts";
 import { JsonReader } from "../json_reader.ts";
-import type { Platform } from "../platform.ts";
+import { normalizePlatform, type Platform } from "../platform.ts";
 import { digestAlgorithm } from "../verifier.ts";
 import { layerMediaType } from "./media_types.ts";
 
@@ -179,13 +179,16 @@ export function readDigest(json: JsonReader): Digest {
   return isDigest(value) || isForeignDigest(value) ? value : json.fail("a sha256 or sha512 digest");
 }
 
-/** Reads a platform. Empty strings and objects, which some tools write, count as absent. */
+/**
+ * Reads a platform, and replaces aliases in it. Empty strings and objects, which some tools write,
+ * count as absent.
+ */
 export function readPlatform(json: JsonReader | undefined): Platform | undefined {
   if (json === undefined) return undefined;
   const os = json.maybe("os")?.string() ?? "";
   const architecture = json.maybe("architecture")?.string() ?? "";
   if (os === "" && architecture === "") return undefined;
-  return {
+  return normalizePlatform({
     os,
     architecture,
     ...present({
@@ -193,7 +196,7 @@ export function readPlatform(json: JsonReader | undefined): Platform | undefined
       "os.version": json.maybe("os.version")?.string() || undefined,
       "os.features": json.maybe("os.features")?.strings(),
     }),
-  };
+  });
 }
 
 /** Whether a layer is non-distributable and is fetched from its URLs. */

@@ -1,4 +1,10 @@
-import { assertEquals, assertStrictEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertStrictEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import fc from "fast-check";
 import {
   choosePlatform,
@@ -8,11 +14,12 @@ import {
   isRunnable,
   OCI_INDEX,
   OCI_MANIFEST,
+  parseManifest,
   parsePlatform,
   PlatformError,
   platformFit,
 } from "../../../spec/mod.ts";
-import { digest } from "../_json.ts";
+import { bytes, digest } from "../_json.ts";
 
 function entry(platform?: string, more: Partial<Descriptor> = {}): Descriptor {
   const content = { mediaType: OCI_MANIFEST, digest: digest(platform ?? ""), size: 1, ...more };
@@ -97,6 +104,24 @@ Deno.test.each([
     assertEquals(choose(wanted, [...rest.toReversed(), ...not]), rest[0]);
   }
   assertEquals(choose(wanted, not), undefined);
+});
+
+// Some tools write these names, which containerd accepts.
+Deno.test.each([
+  { os: "Linux", architecture: "AMD64", wanted: "linux/amd64" },
+  { os: "linux", architecture: "x86_64", wanted: "linux/amd64" },
+  { os: "linux", architecture: "aarch64", variant: "V8", wanted: "linux/arm64/v8" },
+  { os: "linux", architecture: "armhf", wanted: "linux/arm/v7" },
+  { os: "linux", architecture: "i386", wanted: "linux/386" },
+  { os: "macOS", architecture: "arm64", wanted: "darwin/arm64" },
+])("choosePlatform() finds $wanted under the name $os/$architecture", ({ wanted, ...platform }) => {
+  const index = indexOf(entry("linux/s390x"), entry(undefined, { platform }));
+  const document = parseManifest(bytes(index));
+  assert(document.kind === "index");
+
+  const chosen = choosePlatform(document.value, parsePlatform(wanted));
+
+  assertEquals(chosen.platform, parsePlatform(wanted));
 });
 
 Deno.test("choosePlatform() chooses 386 for amd64 only if requested", () => {
