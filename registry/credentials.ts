@@ -75,7 +75,8 @@ export interface CertificateStore {
  *
  * @param auth A credential.
  * @returns `Bearer …` for a registry token, `Basic …` for a user and password, and `undefined` for
- * an identity token, which must be exchanged, or without a credential.
+ * an identity token without a user, which must be exchanged, or without a credential. The identity
+ * token of a user without a password is the password.
  *
  * @example Format the Authorization header of a request
  * ```ts
@@ -91,7 +92,8 @@ export function authorization(auth: ImagePullAuth): string | undefined {
   if (auth.registryToken) return `Bearer ${auth.registryToken}`;
   const login = loginOf(auth);
   if (login === undefined) return undefined;
-  return `Basic ${encodeLogin(login)}`;
+  const password = login.password || auth.identityToken || "";
+  return `Basic ${encodeLogin({ ...login, password })}`;
 }
 
 /** Encodes a user and password as for Basic authentication (RFC 7617), and as in credential files. */

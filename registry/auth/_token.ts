@@ -137,9 +137,8 @@ async function sendTokenRequest(http: Http, request: TokenRequest): Promise<Http
   if (response.status !== 404 && response.status !== 405) return response;
   response[Symbol.dispose]();
   // Servers without OAuth2 accept the identity token as a password.
-  const username = loginOf(auth)?.username ?? TOKEN_USER;
-  const password = loginOf(auth)?.password || auth.identityToken;
-  return await send(http, getRequest(request, { username, password }), request);
+  const login = loginOf(auth) === undefined ? { ...auth, username: TOKEN_USER } : auth;
+  return await send(http, getRequest(request, login), request);
 }
 
 /** Sends a request and follows redirects; only the token server receives the credential. */

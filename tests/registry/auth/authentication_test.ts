@@ -7,6 +7,7 @@ import { LOGIN, tokenScene, USERS } from "./_token_scene.ts";
 Deno.test.each<{ name: string; auth: ImagePullAuth }>([
   { name: "username and password", auth: LOGIN },
   { name: "auth", auth: { auth: btoa("me:s3cret") } },
+  { name: "username and identity token", auth: { auth: btoa("me:"), identityToken: "s3cret" } },
 ])("RemoteClient sends $name by Basic where the registry requires it", async ({ auth }) => {
   await using scene = makeScene([on({}, basicAuth(USERS))]);
   using client = testClient();
