@@ -52,7 +52,8 @@ export async function readReferrers(
     if (seen.size > MAX_PAGES) throw new LimitError("pages", MAX_PAGES, seen.size, digest);
     // A registry that has sent a page supports the API.
     const accept = seen.size === 1 ? NO_REFERRERS : [];
-    const request = { path, repository: reference.repository, accept };
+    const content = { name: "the list of its referrers" };
+    const request = { path, repository: reference.repository, accept, content };
     const page: ReferrersPage | undefined = await readPage(registry, request, context);
     if (page === undefined && seen.size === 1) {
       return (await readFallback(registry, reference, context)).filter(wanted);
@@ -77,7 +78,7 @@ export async function readReferrers(
 
 async function readPage(
   registry: Registry,
-  request: Pick<ApiRequest, "path" | "repository" | "accept">,
+  request: Pick<ApiRequest, "path" | "repository" | "accept" | "content">,
   context: ManifestContext,
 ): Promise<ReferrersPage | undefined> {
   return await registry.call({ ...context, ...request, method: "GET" }, async (response) => {

@@ -20,6 +20,7 @@ const REQUEST_ID_HEADERS = [
 const LOGIN_ADVICE = "Log in, or specify a credential";
 const LOGIN_IF_PRIVATE = "if the repository is private, log in";
 const REFUSED_ADVICE = "Check the password or token, and whether this user has access";
+const OPERATOR_ADVICE = "Report it to the operator of the registry";
 const USER_ADVICE = "Ask its owner for access, or log in again";
 const USER_ACCESS = "and whether this user has access";
 
@@ -124,13 +125,16 @@ export async function registryError(
   }
   const isOfTokenServer = authentication === undefined;
   if (isOfTokenServer && isRefusal) {
-    return new AuthError(problem, { ...fields, advice: LOGIN_ADVICE });
+    // Other statuses do not depend on the credential.
+    return [400, 401, 403].includes(status)
+      ? new AuthError(problem, { ...fields, advice: LOGIN_ADVICE })
+      : new AuthError(problem, { ...fields, code: "response", advice: OPERATOR_ADVICE });
   }
   if (isOfStorage) return new RegistryError(`${url.host} answered ${words}`, fields);
   const isMissing = status === 404 && (!isWrite || context.content !== undefined);
   if (isMissing) return notFoundError(words, context, fields);
   if (isWrite && isRefusal) return writeError(problem, authentication, fields);
-  if (status === 401 || status === 403) return accessError(problem, authentication, fields);
+  if (status === 401 || status === 403) return accessError(problem, context, fields);
   return new RegistryError(problem, fields);
 }
 
@@ -152,12 +156,13 @@ function redirectedWriteError(
 /** Creates the error for a read that the registry refuses. */
 function accessError(
   problem: string,
-  authentication: string | undefined,
+  { authentication, content }: RegistryErrorContext,
   fields: RegistryErrorFields,
 ): AuthError {
+  const what = content?.kind === undefined ? content?.name ?? "it" : "it";
   const why = fields.isAuthenticated ? "this user has no access" : "needs a login";
   return new AuthError(
-    `it does not exist or ${why}: ${problem}${inBrackets(authentication)}`,
+    `${what} does not exist or ${why}: ${problem}${inBrackets(authentication)}`,
     { ...fields, advice: accessAdvice(fields, LOGIN_ADVICE) },
   );
 }

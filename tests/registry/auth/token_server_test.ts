@@ -190,6 +190,21 @@ Deno.test.each([
   if (error instanceof AuthError) assertEquals(error.registry, scene.registry.host);
 });
 
+Deno.test.each([
+  { status: 401, code: "unauthorized" },
+  { status: 403, code: "unauthorized" },
+  { status: 404, code: "response" },
+  { status: 405, code: "response" },
+])("RemoteClient reports $code if a token server answers $status", async (row) => {
+  const auth = tokenAuth();
+  await using scene = makeScene([on("token", respond(row.status)), on({}, auth.fault)]);
+  using client = testClient();
+
+  const error = await assertRejects(() => client.resolve(scene.reference), AuthError);
+
+  assertEquals(error.code, row.code);
+});
+
 Deno.test("RemoteClient tries again when the token server is busy", async () => {
   const auth = tokenAuth();
   await using scene = makeScene([

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { RegistryError, RepositoryContent } from "../../../registry/mod.ts";
+import { AuthError, RegistryError, RepositoryContent } from "../../../registry/mod.ts";
 import { type Descriptor, digestHex, LimitError, OCI_INDEX } from "../../../spec/mod.ts";
 import { on, plain, respond, withHeaders } from "../../_support/faulty_registry.ts";
 import { buildArtifact, buildIndex } from "../../_support/image.ts";
@@ -176,6 +176,17 @@ Deno.test("RemoteClient.referrers() fails if the registry fails", async () => {
   using client = testClient({ retries: 0 });
 
   await assertRejects(() => client.referrers(scene.reference), RegistryError, "answered 500");
+});
+
+Deno.test("RemoteClient.referrers() says that the list is denied rather than the image", async () => {
+  await using scene = makeScene([on("referrers", respond(403))]);
+  using client = testClient();
+
+  await assertRejects(
+    () => client.referrers(scene.reference),
+    AuthError,
+    "the list of its referrers does not exist or needs a login",
+  );
 });
 
 Deno.test("RemoteClient.referrers() keeps entries of unknown types in the fallback tag", async () => {
