@@ -14,6 +14,8 @@ export interface CuttingRegistry extends AsyncDisposable {
   readonly bytes: number;
   /** Connections that it has broken, or has stopped reading. */
   readonly cuts: number;
+  /** Whether it has stopped reading a connection, and has no other request yet. */
+  readonly isStalled: boolean;
   /** The finished blob. */
   readonly blob: Uint8Array<ArrayBuffer> | undefined;
 }
@@ -32,6 +34,7 @@ export function cuttingRegistry(
     bytes: 0,
     cuts: 0,
     size: 0,
+    isStalled: false,
     blob: undefined as Uint8Array<ArrayBuffer> | undefined,
   };
 
@@ -41,6 +44,7 @@ export function cuttingRegistry(
     for (;;) {
       const head = await input.line("\r\n\r\n");
       if (head === undefined) return;
+      state.isStalled = false;
       const [method = ""] = head.split(" ", 1);
       let left = cutAfter;
       for await (const part of input.body(head)) {
@@ -51,6 +55,7 @@ export function cuttingRegistry(
         state.size += kept.length;
         if (left > 0) continue;
         state.cuts++;
+        state.isStalled = stalls;
         if (stalls) await end.promise;
         return;
       }
@@ -70,6 +75,9 @@ export function cuttingRegistry(
     },
     get cuts() {
       return state.cuts;
+    },
+    get isStalled() {
+      return state.isStalled;
     },
     get blob() {
       return state.blob;
