@@ -65,13 +65,16 @@ export class LayoutContent implements NamedSource, NamedTarget {
 
   /**
    * Returns whether it exists and is intact; for a manifest, also whether everything that it
-   * references exists.
+   * references exists, and for one with a `subject`, whether it is listed in `index.json`.
    */
   async exists(descriptor: Descriptor, { signal }: ContentOptions = {}): Promise<boolean> {
     try {
       if (!await this.#store.verify(descriptor, signal)) return false;
       // The layout may have lost blobs since the manifest was stored.
-      return !isManifestMediaType(descriptor.mediaType) || await isStored(this.#store, descriptor);
+      const isManifest = isManifestMediaType(descriptor.mediaType);
+      if (isManifest && !await isStored(this.#store, descriptor)) return false;
+      // A copy that was killed may have stored a referrer without listing it.
+      return !await this.#isReferrer(descriptor) || await this.#isListed(descriptor);
     } catch (error) {
       // Pushing replaces corrupt content.
       if (error instanceof DigestMismatchError) return false;
@@ -96,9 +99,17 @@ export class LayoutContent implements NamedSource, NamedTarget {
         onBytes?.(progress.bytes);
       },
     });
-    if (!isDocumentMediaType(descriptor.mediaType)) return;
+    if (await this.#isReferrer(descriptor)) await this.#store.keep(descriptor, signal);
+  }
+
+  async #isReferrer(descriptor: Descriptor): Promise<boolean> {
+    if (!isDocumentMediaType(descriptor.mediaType)) return false;
     const document = await readStoredDocument(this.#store, descriptor);
-    if (document?.value.value.subject !== undefined) await this.#store.keep(descriptor, signal);
+    return document?.value.value.subject !== undefined;
+  }
+
+  async #isListed({ digest }: Descriptor): Promise<boolean> {
+    return (await this.#store.descriptors()).some((listed) => listed.digest === digest);
   }
 
   /** Finds the document that has a name. */

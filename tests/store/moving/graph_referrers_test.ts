@@ -1,8 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
 import { parseReference, RepositoryContent } from "../../../registry/mod.ts";
 import { OCI_INDEX } from "../../../spec/mod.ts";
-import { copyGraph, copyNamed, MemoryContent } from "../../../store/mod.ts";
-import { buildArtifact, jsonBlob, withBlobs } from "../../_support/image.ts";
+import {
+  ContentStore,
+  copyGraph,
+  copyNamed,
+  LayoutContent,
+  MemoryContent,
+} from "../../../store/mod.ts";
+import { buildArtifact, jsonBlob, putBlobs, withBlobs } from "../../_support/image.ts";
+import { makeTempDir } from "../../_support/temp.ts";
 import { AMD64, ARM64, INDEX } from "../../_support/two_platforms.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { memoryOf } from "../../cache/moving/_pushed.ts";
@@ -58,6 +65,22 @@ Deno.test("copyGraph() copies an index that refers to one of its manifests", asy
   await copyGraph(source, target, AMD64.descriptor, { withReferrers: true });
 
   assert(await target.exists(index.descriptor));
+});
+
+Deno.test("copyGraph() lists referrers that a killed copy has stored", async () => {
+  await using dir = await makeTempDir();
+  const source = await memoryOf(INDEX, SIGNATURE, COUNTERSIGNATURE, SBOM);
+  const store = await ContentStore.open(dir.path);
+  const target = new LayoutContent(store);
+  await copyGraph(source, target, INDEX.descriptor);
+  await putBlobs(store, SIGNATURE, COUNTERSIGNATURE);
+
+  await copyGraph(source, target, INDEX.descriptor, { withReferrers: true });
+
+  const referrers = await target.referrers(INDEX.descriptor);
+  assertEquals(referrers.map(({ digest }) => digest), [SIGNATURE.descriptor.digest]);
+  const others = await target.referrers(SIGNATURE.descriptor);
+  assertEquals(others.map(({ digest }) => digest), [COUNTERSIGNATURE.descriptor.digest]);
 });
 
 for (
