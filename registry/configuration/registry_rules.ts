@@ -115,6 +115,7 @@ export class RegistryRules {
  * for digests.
  * @returns The places, at least one.
  * @throws {BlockedRegistryError} If the files block the image.
+ * @throws {RegistriesConfError} If a location leaves no name for the repository.
  *
  * @example Find the location that replaces a registry
  * ```ts
@@ -142,18 +143,26 @@ export function pullSources(conf: RegistriesConf, reference: Reference): readonl
   const use = mirrorUse({ tag: "latest", ...reference });
   return ruleSources(rule, registry, use).map((source) => ({
     registry: source.registry,
-    repository: nameAt(source, repository),
+    repository: rule === undefined ? repository : nameAt(rule, source, repository),
     isMirror: source.isMirror,
     isInsecure: source.isInsecure,
   }));
 }
 
-/** Returns the name of a repository at a place. */
+/** Returns the name of a repository at a place. Refuses a location that leaves none. */
 function nameAt(
-  { drop, prefix }: Pick<RuleSource, "drop" | "prefix">,
+  rule: RegistryRule,
+  { drop, prefix, registry }: RuleSource,
   repository: string,
 ): string {
-  return prefix + repository.slice(drop);
+  const name = prefix + repository.slice(drop);
+  if (repository === "" || name !== "") return name;
+  throw new RegistriesConfError(
+    rule.file,
+    undefined,
+    `the location "${registry}" of "${rule.prefix}" leaves no name for the repository`,
+    "Add the repository to the location",
+  );
 }
 
 /** Returns which mirrors are used for a place in addition to those for all pulls. */
@@ -324,7 +333,8 @@ function readFrom(
 ): SourceList {
   const sources = ruleSources(rule, registry, use);
   if (sources.length === 0) throw incapableError(rule, use === "tag-only" ? "resolve" : "pull");
-  for (const source of sources) refuseNameless(rule, source, repository);
+  // Refuses a location without a name before the first request.
+  for (const source of sources) nameAt(rule, source, repository);
   const key = rule.hosts === undefined ? use : sources.map(({ host }) => {
     return host && rule.hosts?.indexOf(host);
   });
@@ -338,17 +348,6 @@ function incapableError({ file }: RegistryRule, capability: HostCapability): Reg
     undefined,
     `none of its hosts has the capability "${capability}"`,
     "Add it to the capabilities of a host that you trust with it",
-  );
-}
-
-/** Refuses a location that leaves no name for a repository. */
-function refuseNameless(rule: RegistryRule, source: RuleSource, repository: string): void {
-  if (repository === "" || nameAt(source, repository) !== "") return;
-  throw new RegistriesConfError(
-    rule.file,
-    undefined,
-    `the location "${source.registry}" of "${rule.prefix}" leaves no name for the repository`,
-    "Add the repository to the location",
   );
 }
 

@@ -185,6 +185,17 @@ Deno.test("pullSources() returns mirrors and insecure locations", () => {
   assertEquals(sources.map(({ isInsecure }) => isInsecure), [false, true, false]);
 });
 
+Deno.test("pullSources() refuses a location without a name for the repository", () => {
+  const conf = parseRegistriesConf(rule("a.io/b", "x.io"));
+
+  assertThrows(
+    () => pullSources(conf, parseReference("a.io/b:1")),
+    RegistriesConfError,
+    'the location "x.io" of "a.io/b" leaves no name for the repository',
+  );
+  assertEquals(pullSources(conf, parseReference("a.io/b/c:1"))[0]?.repository, "c");
+});
+
 Deno.test("pullSources() refuses blocked images", () => {
   const conf = parseRegistriesConf(
     '[[registry]]\nlocation = "a.io/bad"\nblocked = true',
