@@ -1,6 +1,6 @@
 import { readUserText } from "../../registry/configuration/user_file.ts";
 import type { ClientCertificate } from "../../registry/credentials.ts";
-import { CERTIFICATE_MARK } from "../../registry/http1/certificate_error.ts";
+import { CERTIFICATE_MARK, ENCRYPTED_KEY } from "../../registry/http1/certificate_error.ts";
 import { errorCode, isExplained } from "../../spec/error_facts.ts";
 import { describeSystemError, inputAdvice } from "../../store/host/system_error.ts";
 import { UsageError } from "../frame/errors.ts";
@@ -41,10 +41,10 @@ export async function readKeyPair(
     const problem = `cannot use ${certOption} "${cert}": it contains no "${CERTIFICATE_MARK}"`;
     throw new UsageError(problem, "Choose a PEM file");
   }
-  if (!PRIVATE_KEY_REGEXP.test(pair.key)) {
+  if (!PRIVATE_KEY_REGEXP.test(pair.key) || ENCRYPTED_KEY.test(pair.key)) {
     const problem =
       `cannot use ${keyOption} "${key}": it contains no private key without a password`;
-    throw new UsageError(problem, "Choose a PEM file");
+    throw new UsageError(problem, 'Choose a PEM file, or remove the password with "openssl pkey"');
   }
   if (!isPair(pair)) {
     throw new UsageError(
@@ -55,7 +55,7 @@ export async function readKeyPair(
   return pair;
 }
 
-const PRIVATE_KEY_REGEXP = /-----BEGIN (?!ENCRYPTED)(?:[A-Z]+ )*PRIVATE KEY-----/;
+const PRIVATE_KEY_REGEXP = /-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----/;
 
 /** Whether a key belongs to a certificate; also true if they are of a kind that Node cannot read. */
 function isPair({ cert, key }: ClientCertificate): boolean {

@@ -2,7 +2,12 @@ import { describeError } from "../../spec/error_facts.ts";
 import { isGranted } from "../../spec/granted.ts";
 import { readUserFile } from "../configuration/user_file.ts";
 import type { ClientCertificate, HostCertificates } from "../credentials.ts";
-import { CERTIFICATE_MARK, OLD_VERSION, OLD_VERSION_PROBLEM } from "../http1/certificate_error.ts";
+import {
+  CERTIFICATE_MARK,
+  ENCRYPTED_KEY,
+  OLD_VERSION,
+  OLD_VERSION_PROBLEM,
+} from "../http1/certificate_error.ts";
 import type { RegistryHost } from "../registry_rule.ts";
 
 /** Reads the certificates of authorities. */
@@ -16,6 +21,9 @@ export async function readAuthorities(path: string): Promise<string> {
 export async function readPair(path: string, keyPath: string): Promise<ClientCertificate> {
   const pair = { cert: await readCertificate(path), key: await readText(keyPath) };
   const keyName = keyPath.slice(keyPath.lastIndexOf("/") + 1);
+  if (ENCRYPTED_KEY.test(pair.key)) {
+    throw new Error(`"${keyName}" has a password. Remove it with "openssl pkey"`);
+  }
   check(pair, `it does not match "${keyName}", or one of them is damaged`);
   return pair;
 }

@@ -4,6 +4,9 @@ import type { ClientCertificate } from "../credentials.ts";
 /** Start of a certificate in PEM. Deno ignores everything else. */
 export const CERTIFICATE_MARK = "-----BEGIN CERTIFICATE-----";
 
+/** Mark of a private key with a password, which Deno cannot read, in PEM. */
+export const ENCRYPTED_KEY: RegExp = /\bENCRYPTED\b/;
+
 /** Deno's message about a certificate of X.509 version 1. */
 export const OLD_VERSION: RegExp = /UnsupportedCertVersion/;
 /** What is wrong with such a certificate. */

@@ -54,5 +54,11 @@ Deno.test("readKeyPair() refuses files that are no pair, and names their options
   assertStringIncludes(pair.cert, "CERTIFICATE");
   await refuse(key, key, `cannot use --tls-cert "${key}": it contains no "-----BEGIN CERT`);
   await refuse(cert, cert, `cannot use --tls-key "${cert}": it contains no private key`);
+  const secret = dir.join("secret.key");
+  const text = await Deno.readTextFile(key);
+  for (const mark of ["BEGIN ENCRYPTED", "Proc-Type: 4,ENCRYPTED\n-----BEGIN"]) {
+    await Deno.writeTextFile(secret, text.replace("BEGIN", mark));
+    await refuse(cert, secret, `cannot use --tls-key "${secret}": it contains no private key`);
+  }
   await refuse(cert, clientKey, "the key of --tls-key is not that of the certificate");
 });
