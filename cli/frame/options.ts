@@ -370,7 +370,9 @@ export function parseIdRange(text: string): IdRange {
 /** Parses a number of seconds above 0 as milliseconds; `valid` is for the error. */
 export function parseSeconds(text: string, valid = "a number of seconds above 0"): number {
   const seconds = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : 0;
-  if (seconds > 0) return Math.min(Math.ceil(seconds * 1000), Number.MAX_SAFE_INTEGER);
+  if (seconds > 0) {
+    return Math.min(Math.max(1, Math.round(seconds * 1000)), Number.MAX_SAFE_INTEGER);
+  }
   throw new SyntaxError(`it must be ${valid}`);
 }
 
