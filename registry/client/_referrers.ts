@@ -5,10 +5,10 @@ import { type Index, MAX_INDEX_ENTRIES, parseManifest } from "../../spec/image/m
 import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import { artifactTypeOf, referrersTag } from "../../spec/image/referrers.ts";
 import type { ApiRequest, Registry } from "../endpoints/registry.ts";
-import { RegistryError } from "../errors.ts";
 import type { Reference } from "../reference.ts";
 import { TaskGroup } from "../tasks/task_group.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
+import { redactUrl } from "../transport/redact.ts";
 import { MAX_LIST_BYTES } from "./_list_pages.ts";
 import { ifFound, type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
 import { nextPage } from "./_next_page.ts";
@@ -55,12 +55,8 @@ export async function readReferrers(
     const content = { name: "the list of its referrers" };
     const request = { path, repository: reference.repository, accept, content };
     const page: ReferrersPage | undefined = await readPage(registry, request, context);
-    if (page === undefined && seen.size === 1) {
-      return (await readFallback(registry, reference, context)).filter(wanted);
-    }
     if (page === undefined) {
-      const problem = `${registry.endpoint.registry} answered a page of the list without an index`;
-      throw new RegistryError(problem, { ...context.task, status: 200, url: path });
+      return (await readFallback(registry, reference, context)).filter(wanted);
     }
     size += page.size;
     if (size > MAX_LIST_BYTES) {
@@ -76,6 +72,7 @@ export async function readReferrers(
   return found;
 }
 
+/** Reads a page; returns `undefined` if the registry does not support the API. */
 async function readPage(
   registry: Registry,
   request: Pick<ApiRequest, "path" | "repository" | "accept" | "content">,
@@ -84,10 +81,14 @@ async function readPage(
   return await registry.call({ ...context, ...request, method: "GET" }, async (response) => {
     if (response.status !== 200) return undefined;
     const bytes = await readBoundedBody(response, context.maxBytes, { limit: "referrers bytes" });
-    // Some servers return a web page for unknown addresses.
-    if (response.isWebPage(bytes.length)) return undefined;
-    const index = parseIndex(bytes, response.mediaType);
-    if (index === undefined) return undefined;
+    const isWebPage = response.isWebPage(bytes.length);
+    const index = isWebPage ? undefined : parseIndex(bytes, response.mediaType);
+    if (index === undefined) {
+      // Some servers return a web page for unknown addresses.
+      if (request.accept === NO_REFERRERS) return undefined;
+      if (isWebPage) throw response.webPageError();
+      throw response.error(`the response from ${redactUrl(response.url)} is not an index`);
+    }
     const filters = response.headers.get("oci-filters-applied") ?? "";
     return {
       index,

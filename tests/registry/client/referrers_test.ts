@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { AuthError, RegistryError, RepositoryContent } from "../../../registry/mod.ts";
 import { type Descriptor, digestHex, LimitError, OCI_INDEX } from "../../../spec/mod.ts";
 import { on, plain, respond, withHeaders } from "../../_support/faulty_registry.ts";
@@ -104,7 +110,12 @@ Deno.test("RemoteClient.referrers() reads every page", async () => {
 
 Deno.test.each([
   { what: "404", fault: respond(404), says: "(404, " },
-  { what: "a page", fault: respond(200, { "content-type": "text/html" }, "<html>"), says: "index" },
+  {
+    what: "a web page",
+    fault: respond(200, { "content-type": "text/html" }, "<html>"),
+    says: "a web page",
+  },
+  { what: "other JSON", fault: respond(200, {}, "{}"), says: "is not an index" },
 ])("RemoteClient.referrers() fails if the second page is $what", async ({ fault, says }) => {
   await using scene = makeScene([
     on({ kind: "referrers", path: /page=1/ }, fault),
@@ -112,7 +123,12 @@ Deno.test.each([
   ]);
   using client = testClient();
 
-  await assertRejects(() => client.referrers(scene.reference), RegistryError, says);
+  const { url, message } = await assertRejects(() => {
+    return client.referrers(scene.reference);
+  }, RegistryError);
+
+  assertMatch(url, /^http:.*page=1$/);
+  assertStringIncludes(message, says);
 });
 
 Deno.test.each([
