@@ -83,7 +83,7 @@ function parseErrorBody(text: string): ErrorBody {
   const { errors, ...flat } = body;
   const entries = Array.isArray(errors) ? errors.filter(isObject) : [];
   const entry = entries.find(({ code }) => REJECTIONS.has(String(code))) ?? entries[0] ??
-    (isObject(flat.error) ? flat.error : flat);
+    (isObject(flat.error) ? { ...flat, ...flat.error } : flat);
   const code = typeof entry.code === "string" && CODE_REGEXP.test(entry.code)
     ? entry.code
     : undefined;

@@ -207,6 +207,7 @@ Deno.test.each<{ body: string; detail: string | undefined }>([
   { body: '{"errors":[{"code":"X","message":"no","detail":"no"}]}', detail: "no" },
   { body: '{"error":"invalid","error_description":"no such user"}', detail: "no such user" },
   { body: '{"error":{"code":403,"message":"no access"}}', detail: "no access" },
+  { body: '{"error":{"id":1},"message":"no quota"}', detail: "no quota" },
   { body: `{"message":"see https://h/?sig=s3cret"}`, detail: "see https://h/?sig=***" },
   {
     body: '<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code><Message>Request &quot;x&quot; ' +
