@@ -1,5 +1,5 @@
 import { RegistriesConfError } from "../errors.ts";
-import { isReference, isRepositoryName, splitVersion } from "../reference.ts";
+import { hostProblem, isReference, isRepositoryName, splitVersion } from "../reference.ts";
 import type {
   DefaultCredentialHelpers,
   RegistriesConf,
@@ -289,9 +289,7 @@ function placeProblem(text: string, isPrefix: boolean): string | undefined {
     return /^\*(?:\.[A-Za-z0-9-]+)+$/.test(text) ? undefined : 'must have the form "*.example.com"';
   }
   const [host = "", ...path] = splitVersion(text).name.split("/");
-  const isHost = /^(?:[A-Za-z0-9.-]+|\[[A-Fa-f0-9:]+\])(?::[0-9]+)?$/.test(host) &&
-    URL.canParse(`https://${host}`);
-  if (!isHost) return "must begin with the host of a registry";
+  if (hostProblem(host) !== undefined) return "must begin with the host of a registry";
   return path.every((part) => isRepositoryName(part))
     ? undefined
     : "has a path that is not the name of a repository";

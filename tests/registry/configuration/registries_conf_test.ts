@@ -238,6 +238,11 @@ Deno.test.each<{ text: string; line: number; problem: string }>([
     problem: '"https://***@a.io" must not be a URL',
   },
   {
+    text: '[[registry]]\nlocation = "a..io"',
+    line: 2,
+    problem: '"a..io" must begin with the host',
+  },
+  {
     text: '[[registry]]\nlocation = "u:s3cret@a.io/b"',
     line: 2,
     problem: '"***@a.io/b" must begin with the host',
