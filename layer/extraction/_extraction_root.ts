@@ -1,6 +1,7 @@
 import { dirname, resolve } from "../../spec/paths.ts";
 import { openFileTree, type OpenFileTreeOptions } from "../disk/open_tree.ts";
 import { ExtractError } from "../errors.ts";
+import { dropInheritedAcls } from "../trees/directory_metadata.ts";
 import type { FileTree } from "../trees/file_tree.ts";
 import { emptyTree } from "../trees/remove_entry.ts";
 import { type Ownership, setImpliedOwner } from "./ownership.ts";
@@ -22,6 +23,7 @@ export async function extractInto<T>(
       throw new ExtractError({ path: "", offset: 0 }, `"${root}" is not a directory`);
     }
     tree = openFileTree(path, options);
+    if (made !== undefined) dropInheritedAcls(tree);
     if (made !== undefined && typeof options.ownership === "object") {
       using entry = tree.open("");
       setImpliedOwner(entry, "", options.ownership);

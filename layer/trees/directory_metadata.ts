@@ -1,5 +1,5 @@
 import type { FileStatus, FileTree, TreeEntry } from "./file_tree.ts";
-import { SELINUX_XATTR } from "./host_xattrs.ts";
+import { ACCESS_ACL, DEFAULT_ACL, SELINUX_XATTR } from "./host_xattrs.ts";
 
 /**
  * Copies the metadata of a directory to another one whose content is complete: owner, mode, times
@@ -47,4 +47,15 @@ export function openUpDirectory(tree: FileTree, path: string, { mode }: FileStat
   using directory = tree.open(path);
   directory.setMode(mode | 0o700);
   return true;
+}
+
+/**
+ * Removes the access control lists that the new root of a tree has inherited from its parent. Files
+ * in it would inherit them too, and then grant access that the image does not.
+ */
+export function dropInheritedAcls(tree: FileTree): void {
+  using root = tree.open("");
+  for (const name of root.listXattrs()) {
+    if (name === ACCESS_ACL || name === DEFAULT_ACL) root.removeXattr(name);
+  }
 }

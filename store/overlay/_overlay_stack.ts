@@ -1,5 +1,5 @@
 import { openFileTree } from "../../layer/disk/open_tree.ts";
-import { copyDirectoryMetadata } from "../../layer/trees/directory_metadata.ts";
+import { copyDirectoryMetadata, dropInheritedAcls } from "../../layer/trees/directory_metadata.ts";
 import { isOverlayXattr } from "../../layer/trees/host_xattrs.ts";
 import type { LayerMapping } from "./_layer_mapping.ts";
 import type { ExtractedLayer } from "./extracted_layer.ts";
@@ -32,6 +32,7 @@ export function copyRootMetadata(
   mapping: LayerMapping | undefined,
 ): void {
   using tree = openFileTree(upper);
+  dropInheritedAcls(tree);
   using root = tree.open("");
   const model = layers.findLast(({ describesRoot }) => describesRoot);
   if (model === undefined) {

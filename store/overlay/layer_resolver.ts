@@ -7,6 +7,7 @@ import {
 import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { syncFileSystem } from "../../layer/linux/native_mount.ts";
+import { dropInheritedAcls } from "../../layer/trees/directory_metadata.ts";
 import { Semaphore } from "../../registry/tasks/semaphore.ts";
 import { SingleFlight } from "../../registry/tasks/single_flight.ts";
 import { TaskGroup } from "../../registry/tasks/task_group.ts";
@@ -338,6 +339,8 @@ async function makeDraftRoot(path: string): Promise<void> {
   await Deno.mkdir(path);
   // Set the mode separately, since the umask restricts that of `mkdir()`.
   await Deno.chmod(path, 0o755);
+  using tree = openFileTree(path);
+  dropInheritedAcls(tree);
 }
 
 interface LayerWork extends Pick<LayerExtractionOptions, "onPosition"> {

@@ -2,6 +2,7 @@ import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { pickLimits } from "../../layer/extraction/layer_limits.ts";
 import { StackingExtractor } from "../../layer/extraction/stacking_extractor.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
+import { dropInheritedAcls } from "../../layer/trees/directory_metadata.ts";
 import { checkLayerType } from "../../spec/image/layer_type.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { type Bundle, bundlePath } from "../bundle.ts";
@@ -89,6 +90,7 @@ export class UncompressedBundler implements Bundler {
     if (Deno.build.os !== "windows") await Deno.chmod(root, 0o755);
     if (maps !== undefined) await Deno.chown(root, maps.root.uid, maps.root.gid);
     using tree = openFileTree(root, { onWarning });
+    dropInheritedAcls(tree);
     const extractor = new StackingExtractor(tree, { ...limits, ownership, signal, onWarning });
     using _lock = await lockLayers(this.#store, "use", signal);
     for (const layer of image.layers) {

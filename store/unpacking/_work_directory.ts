@@ -1,3 +1,5 @@
+import { openFileTree } from "../../layer/disk/open_tree.ts";
+import { dropInheritedAcls } from "../../layer/trees/directory_metadata.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { lockDirectory } from "../host/lock_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
@@ -55,6 +57,8 @@ export class WorkDirectory implements AsyncDisposable {
       throw error;
     }
     try {
+      using tree = openFileTree(path);
+      dropInheritedAcls(tree);
       await Deno.mkdir(`${path}/${id}`, { mode: 0o700 });
       const lock = await lockDirectory(path);
       return new WorkDirectory(path, id, record, typeof lock === "string" ? undefined : lock);

@@ -3,9 +3,11 @@ import { exists } from "@std/fs";
 import fs from "node:fs";
 import { ExtractError, extractLayer } from "../../../layer/mod.ts";
 import { DigestMismatchError, digestOf, OCI_LAYER } from "../../../spec/mod.ts";
+import { aclsIn, makeInherited } from "../../_support/acl.ts";
 import "../../_support/native_backend.ts";
 import { peerTest } from "../../_support/peers.ts";
 import { run } from "../../_support/process.ts";
+import { linuxTest } from "../../_support/skip.ts";
 import {
   concat,
   dir,
@@ -180,4 +182,13 @@ Deno.test("readTree() and describeTree() describe each entry in one line", async
   const lines = describeTree(readTree(temp.path));
   assertStringIncludes(lines["d"] ?? "", "dir 700");
   assertStringIncludes(lines["d/f"] ?? "", '"x"');
+});
+
+linuxTest("extractLayer() takes no access control list from above the root", async () => {
+  await using temp = await makeTempDir();
+  makeInherited(temp.path);
+
+  await extractLayer(stream(tar(file("a/b", "x"))), temp.join("root"), SQUASH);
+
+  assertEquals(aclsIn(temp.join("root")), []);
 });

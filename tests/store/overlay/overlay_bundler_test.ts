@@ -13,6 +13,7 @@ import {
   type OverlayMounter,
   removeBundle,
 } from "../../../store/mod.ts";
+import { aclsIn, makeInherited } from "../../_support/acl.ts";
 import "../../_support/native_backend.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { dir, file, symlink, tar, whiteout } from "../../_support/tar.ts";
@@ -282,3 +283,17 @@ overlayTest("removeBundle() removes a bundle that another process made", async (
   assertEquals([test.mounts(), await test.list("containers")], [[], []]);
   assertEquals(await removeBundle(test.path, path), false);
 });
+
+overlayTest(
+  "OverlayBundler takes no access control list from the directory of a store",
+  async () => {
+    await using test = await makeStore();
+    const image = await storeBuilt(test.store, { layers: [BASE] });
+    for (const name of ["chains", "containers"]) makeInherited(`${test.path}/${name}`);
+
+    await using bundle = await new OverlayBundler(test.store).bundle(image, "a");
+    await Deno.writeTextFile(`${bundle.path}/rootfs/new`, "");
+
+    assertEquals(aclsIn(`${bundle.path}/rootfs`), []);
+  },
+);

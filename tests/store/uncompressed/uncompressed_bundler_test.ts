@@ -2,7 +2,9 @@ import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { DiffIdMismatchError, digestOf, withArgs } from "../../../spec/mod.ts";
 import { tarballsOf } from "../../../store/content/tarballs.ts";
 import { UncompressedBundler } from "../../../store/mod.ts";
+import { aclsIn, makeInherited } from "../../_support/acl.ts";
 import "../../_support/native_backend.ts";
+import { linuxTest } from "../../_support/skip.ts";
 import { dir, file, tar, whiteout } from "../../_support/tar.ts";
 import { BASE, makeStore } from "../bundles/_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
@@ -108,4 +110,14 @@ Deno.test("UncompressedBundler removes inaccessible directories", async () => {
   await bundle.cleanup();
 
   assertEquals(await test.list("containers"), []);
+});
+
+linuxTest("UncompressedBundler takes no access control list from its directory", async () => {
+  await using test = await makeStore();
+  const image = await storeBuilt(test.store, { layers: [BASE, TOP] });
+  makeInherited(`${test.path}/containers`);
+
+  await using bundle = await new UncompressedBundler(test.store).bundle(image, "a");
+
+  assertEquals(aclsIn(`${bundle.path}/rootfs`), []);
 });

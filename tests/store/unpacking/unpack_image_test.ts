@@ -2,8 +2,9 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
 import { ExtractError } from "../../../layer/mod.ts";
 import { unpackImage } from "../../../store/mod.ts";
+import { aclsIn, makeInherited } from "../../_support/acl.ts";
 import "../../_support/native_backend.ts";
-import { rootTest } from "../../_support/skip.ts";
+import { linuxTest, rootTest } from "../../_support/skip.ts";
 import { dir, file, hardlink, tar } from "../../_support/tar.ts";
 import { describeTree, readTree } from "../../_support/tree.ts";
 import { fakeLayers, imageOf, makeUnpackBox, stacked } from "./_unpack_box.ts";
@@ -104,4 +105,14 @@ rootTest.each([
   const owners = [box.root, `${box.root}/d`].map((path) => Deno.lstatSync(path))
     .map(({ uid, gid }) => [uid, gid]);
   assertEquals(owners, [[1000, 2000], [1001, 2001]]);
+});
+
+linuxTest("unpackImage() takes no access control list from the directory", async () => {
+  await using box = await makeUnpackBox();
+  const layers = fakeLayers([tar(dir("etc"), file("etc/shadow", "x", { mode: 0o640 }))]);
+  makeInherited(box.root);
+
+  await unpackImage(box.store, imageOf(layers), box.root);
+
+  assertEquals(aclsIn(`${box.root}/etc`), []);
 });
