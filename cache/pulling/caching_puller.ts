@@ -176,8 +176,8 @@ interface PullerParts {
 class ImageLookup {
   readonly #parts: PullerParts;
   readonly #reference: Reference;
-  /** Digest of the image, unless the tag decides. */
-  readonly #digest: Digest | undefined;
+  /** The reference, with the digest of the image unless the tag decides. */
+  readonly #wanted: Reference;
   readonly #name: string;
   readonly #options: CachingPullerOptions;
   readonly #policy: ImagePullPolicy;
@@ -185,7 +185,8 @@ class ImageLookup {
   constructor(parts: PullerParts, reference: Reference, options: CachingPullerOptions) {
     this.#parts = parts;
     this.#reference = reference;
-    this.#digest = reference.digest ?? options.digest;
+    const { digest } = options;
+    this.#wanted = digest === undefined ? reference : { digest, ...reference };
     this.#name = formatReference(reference);
     this.#options = options;
     this.#policy = options.pullPolicy ?? "IfNotPresent";
@@ -208,10 +209,10 @@ class ImageLookup {
       onWarning?.(`Pulling "${this.#name}" again: ${describeError(cached.error)}`);
     }
     if (cached.state === "absent" && isOffline) {
-      throw new NotCachedError(this.#reference, cached.digest);
+      throw new NotCachedError(this.#wanted, cached.digest);
     }
     if (cached.state !== "complete") return await finish(await this.#fetch(cached));
-    const isFixed = isOffline || this.#digest !== undefined;
+    const isFixed = isOffline || this.#wanted.digest !== undefined;
     if (isFixed || (policy === "IfNotPresent" && this.#isWanted(cached.image))) {
       return await finish(await this.#useCached(cached));
     }
@@ -256,19 +257,20 @@ class ImageLookup {
   async #cached(): Promise<Cached> {
     const isOffline = this.#policy === "Never";
     const recorded = await this.#parts.hashes.hash(this.#reference);
-    const digest = this.#digest ?? recorded;
+    const digest = this.#wanted.digest ?? recorded;
+    const isRecorded = recorded === digest;
     if (digest === undefined) return { state: "absent", digest };
     try {
       const anyPlatform = isOffline && this.#platform === undefined;
       const image = await this.#parts.images.image(digest, this.#platform) ??
         (anyPlatform ? await this.#parts.images.storedImage?.(digest) : undefined);
-      if (image === undefined) return { state: "absent", digest: recorded };
+      if (image === undefined) return { state: "absent", digest: isRecorded ? digest : undefined };
       this.#refuseOther(image);
-      return { state: "complete", digest, image, isRecorded: recorded === digest };
+      return { state: "complete", digest, image, isRecorded };
     } catch (error) {
       if (error instanceof DigestMismatchError) return { state: "corrupt", error };
       // The tag may point to a different index by now.
-      const mayChange = this.#digest === undefined && !isOffline;
+      const mayChange = this.#wanted.digest === undefined && !isOffline;
       if (error instanceof PlatformError && mayChange) return { state: "absent", digest: recorded };
       throw error;
     }
@@ -301,12 +303,10 @@ class ImageLookup {
    */
   async #request(): Promise<RemoteImage> {
     const { check, ...options } = this.#options;
-    const digest = this.#digest;
-    const wanted = digest === undefined ? this.#reference : { ...this.#reference, digest };
     const firstReads = check === undefined ? options.firstReads : undefined;
     requested++;
     try {
-      return await this.#parts.client.image(wanted, {
+      return await this.#parts.client.image(this.#wanted, {
         ...options,
         firstReads: firstReads && (async (layers) => requested > 1 ? [] : await firstReads(layers)),
       });

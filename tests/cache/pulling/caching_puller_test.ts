@@ -136,6 +136,16 @@ Deno.test("image() finds an index by its digest, and chooses from it", async () 
   assertEquals(cache.client.calls, []);
 });
 
+Deno.test("image() says that an image with the digest of the options is absent", async () => {
+  await using cache = await cacheIn("complete");
+  const { digest } = OTHER.descriptor;
+  const search = cache.puller.image(REFERENCE, { digest, pullPolicy: "Never" });
+
+  const error = await assertRejects(() => search, NotCachedError, "it is not in the store");
+
+  assertEquals(error.reference, formatReference({ ...REFERENCE, digest }));
+});
+
 Deno.test("image() fetches another platform of a stored index", async () => {
   const arm = image(3, "linux/arm64");
   await using cache = await cacheIn("absent", buildIndex([IMAGE, arm]));
