@@ -23,16 +23,16 @@ export interface PullOptions extends ImageClientOptions {
    */
   readonly client?: ImageClient | undefined;
   /**
-   * Digest that a tag has resolved to before. The tag is recorded for it, without resolving it again:
-   * pulls of several platforms get those of one index, even if the tag moves in between.
+   * Digest that the tag resolved to earlier. The tag is recorded for it and not resolved again, so
+   * that pulls of several platforms use the same index, even if the tag moves in between.
    *
    * By default, the digest of the reference, or what its tag resolves to.
    */
   readonly digest?: Digest | undefined;
   /**
-   * Whether to warn if the tag of a reference with a digest has moved to another digest, and not to
-   * an index with that digest. Takes one request, or four for an index, even for an image in the
-   * store, unless the policy is `Never`.
+   * Whether to warn if the tag of a reference with a digest has moved to another digest, unless that
+   * is an index that lists the digest. Takes one request, or four for an index, even for an image in
+   * the store, unless the policy is `Never`.
    *
    * @default {false}
    */

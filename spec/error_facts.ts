@@ -237,8 +237,8 @@ export function checkLimits(
 }
 
 /**
- * Rejects an empty path, such as that of an unset variable: with a name after it, it would be the
- * root directory.
+ * Rejects an empty path, such as the value of an unset variable: with a slash and a name appended, it
+ * would be a path in the root directory.
  *
  * @throws {RangeError} If the path is empty.
  */

@@ -91,8 +91,8 @@ async function findSubject(
   }
 }
 
-/** The turns of clients, each of which changes one list at a time. */
-const TURNS = new WeakMap<DocumentClient, Semaphore>();
+/** Semaphores with which each client changes one list at a time. */
+const SEMAPHORES = new WeakMap<DocumentClient, Semaphore>();
 
 /** Adds entries to the index under the referrers tag of a subject, or removes some. */
 async function changeList(
@@ -102,7 +102,7 @@ async function changeList(
   change: (manifests: RawIndex["manifests"]) => RawIndex["manifests"],
   options: PushManifestOptions,
 ): Promise<void> {
-  await TURNS.getOrInsertComputed(client, () => new Semaphore(1)).run(async () => {
+  await SEMAPHORES.getOrInsertComputed(client, () => new Semaphore(1)).run(async () => {
     const list = { ...repository, tag: referrersTag(subject) };
     const index = await readIndex(client, list, subject, options);
     const manifests = change(index.manifests);
