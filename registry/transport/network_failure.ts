@@ -18,8 +18,9 @@ export interface FailedRequest
 /** Start of Deno's message about a TLS alert: the server uses TLS but rejects this client. */
 const ALERT = /received fatal alert/i;
 
-/** Messages about an address to which no route leads, as without a network. */
-const UNREACHABLE = /network (?:is )?unreachable|no route to host|EHOSTUNREACH|ENETUNREACH/i;
+/** Messages about an address to which no route leads, as without a network, or none in time. */
+const UNREACHABLE =
+  /network (?:is )?unreachable|no route to host|EHOSTUNREACH|ENETUNREACH|no connection after/i;
 
 /** Patterns for the causes of a failed request, because `fetch` reports no codes. */
 const REASONS: readonly (readonly [RegExp, NetworkFailure])[] = [
@@ -143,9 +144,8 @@ function explain(
     case "name":
       return `cannot resolve the name of ${server}`;
     case "refused":
-      return UNREACHABLE.test(text)
-        ? `${server} is unreachable`
-        : `connection refused by ${server}`;
+      if (!UNREACHABLE.test(text)) return `connection refused by ${server}`;
+      return `${server} is unreachable${text.startsWith("no connection") ? ` (${text})` : ""}`;
     case "proxy":
       return explainProxy(request, text);
     case "protocol":

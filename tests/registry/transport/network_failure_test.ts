@@ -17,6 +17,11 @@ Deno.test.each([
     problem: "a.example is unreachable",
     advice: "Check the host and your network",
   },
+  {
+    text: "no connection after 0.7 s",
+    problem: "a.example is unreachable (no connection after 0.7 s)",
+    advice: "Check the host and your network",
+  },
 ])("networkError() describes $text", ({ text, problem, advice }) => {
   const task = { action: "pull", subject: "b" };
 
