@@ -37,7 +37,9 @@ export class DecompressStream implements TransformStream<Uint8Array, Uint8Array<
    */
   constructor(options: DecompressOptions = {}) {
     const decompressor = new LayerDecompressor(options);
-    const { readable, writable } = pullStream(decompress.bind(undefined, decompressor));
+    const { readable, writable } = pullStream<Uint8Array, Uint8Array<ArrayBuffer>>((read) =>
+      decompress(decompressor, read)
+    );
     this.readable = readable;
     this.writable = writable;
   }

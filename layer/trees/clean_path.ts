@@ -83,6 +83,26 @@ export function comparePaths(one: string, other: string): number {
   return a === SLASH ? -1 : b === SLASH ? 1 : a - b;
 }
 
+/**
+ * Returns how many of the paths do not come after the given one.
+ *
+ * @param count Number of paths, which are sorted.
+ * @param pathAt Returns the path at a position.
+ */
+export function countUpTo(
+  count: number,
+  pathAt: (position: number) => string,
+  path: string,
+): number {
+  let [low, high] = [0, count];
+  while (low < high) {
+    const middle = low + high >> 1;
+    if (comparePaths(pathAt(middle), path) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** Whether no component can be empty, `.` or `..`; a fast path for most names. */
 function isClean(name: string): boolean {
   return name !== "" && !name.startsWith("/") && !name.startsWith(".") && !name.endsWith("/") &&

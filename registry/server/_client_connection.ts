@@ -30,9 +30,9 @@ export class ClientConnection {
    *
    * @returns Number of requests that have begun and not ended.
    */
-  begin(socket: Socket): number {
+  beginRequest(socket: Socket): number {
     this.#socket = socket;
-    this.stop();
+    this.stopTimer();
     return ++this.#requests;
   }
 
@@ -45,7 +45,7 @@ export class ClientConnection {
   }
 
   /** Ends a request. The client may have sent the next one already. */
-  end(): void {
+  endRequest(): void {
     if (--this.#requests === 0) this.awaitData();
   }
 
@@ -55,25 +55,25 @@ export class ClientConnection {
   }
 
   /** Stops the timeout. */
-  stop(): void {
+  stopTimer(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
-  /** Stops all timeouts permanently, because the connection has ended. */
-  close(): void {
+  /** Called when the connection has ended. Stops all timeouts permanently. */
+  onClose(): void {
     this.#isClosed = true;
-    this.stop();
+    this.stopTimer();
   }
 
   /** Closes the connection. */
   destroy(): void {
-    this.stop();
+    this.stopTimer();
     this.#socket.destroy();
   }
 
   #start(ms: number): void {
-    this.stop();
+    this.stopTimer();
     // The client may have disconnected before the end of its last request is noticed.
     if (this.#isClosed) return;
     this.#timer = setTimeout(() => this.destroy(), ms);

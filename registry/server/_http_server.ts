@@ -64,14 +64,14 @@ export async function startHttpServer(
     connections.set(name, connection);
     connection.awaitData();
     socket.once("close", () => {
-      connection.close();
+      connection.onClose();
       connections.delete(name);
     });
   });
   const answer = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const connection = connections.get(nameOf(incoming.socket));
     if (connection === undefined) return incoming.socket.destroy();
-    const count = connection.begin(incoming.socket);
+    const count = connection.beginRequest(incoming.socket);
     if (count > MAX_WAITING_REQUESTS) return connection.destroy();
     const exchange = new Exchange(incoming, outgoing, connection, isSecure ? "https" : "http");
     const task = connection.inTurn(() => exchange.run(handler)).catch(() => connection.destroy())
@@ -162,7 +162,7 @@ class Exchange {
       await this.#body?.drain(DRAIN_BYTES, DRAIN_MS);
       this.#connection.destroy();
     } else if (!outgoing.destroyed || outgoing.writableFinished) {
-      this.#connection.end();
+      this.#connection.endRequest();
     }
   }
 
@@ -232,7 +232,7 @@ class Exchange {
     try {
       return await promise;
     } finally {
-      this.#connection.stop();
+      this.#connection.stopTimer();
       outgoing.off("close", gone);
     }
   }

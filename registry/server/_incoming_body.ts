@@ -122,7 +122,7 @@ export class IncomingBody {
   }
 
   #changed(): void {
-    this.#connection.stop();
+    this.#connection.stopTimer();
     this.#wake();
   }
 }

@@ -1,6 +1,5 @@
 import { encodeName } from "../../layer/file_name.ts";
 import type { TarEntryType, TarHeader } from "../../layer/tar/tar_header.ts";
-import { comparePaths } from "../../layer/trees/clean_path.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { isSealed, seal, textAt } from "./_sealed_file.ts";
 
@@ -64,31 +63,11 @@ export const TYPES: readonly TarEntryType[] = [
 ];
 
 /** Attributes that few entries have. */
-export interface ExtraAttributes {
+interface ExtraAttributes {
   /** Names and values, in base64. */
   readonly xattrs?: readonly (readonly [string, string])[];
   readonly devmajor?: number;
   readonly devminor?: number;
-}
-
-/**
- * Returns how many of the paths do not come after the given one.
- *
- * @param count Number of paths, which are sorted.
- * @param pathAt Returns the path at a position.
- */
-export function countUpTo(
-  count: number,
-  pathAt: (position: number) => string,
-  path: string,
-): number {
-  let [low, high] = [0, count];
-  while (low < high) {
-    const middle = low + high >> 1;
-    if (comparePaths(pathAt(middle), path) <= 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** Writes the DiffID of a layer into the head of a file, and seals the file. */

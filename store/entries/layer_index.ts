@@ -1,7 +1,7 @@
 import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
 import { decodeName } from "../../layer/file_name.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
-import { childPath, leafName } from "../../layer/trees/clean_path.ts";
+import { childPath, countUpTo, leafName } from "../../layer/trees/clean_path.ts";
 import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
 import { SELINUX_XATTR } from "../../layer/trees/host_xattrs.ts";
 import type { Digest } from "../../spec/digest.ts";
@@ -41,9 +41,10 @@ export class LayerIndex implements LayerListing {
   readonly isSimple: boolean;
   /** Digest of the archive that the entries were read from. */
   readonly diffId: Digest;
+  /** Number of rows, which are in the order of a tree walk. */
+  readonly rows: number;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  readonly #rows: number;
   readonly #records: number;
   readonly #textAt: number;
   /** All texts, if they are ASCII: one call decodes them faster than one for each of a few names. */
@@ -58,15 +59,15 @@ export class LayerIndex implements LayerListing {
     this.#bytes = bytes;
     this.diffId = diffId;
     const view = this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.#rows = view.getUint32(format.ROWS, true);
-    this.#records = this.#rows + view.getUint32(format.MARKS, true);
+    this.rows = view.getUint32(format.ROWS, true);
+    this.#records = this.rows + view.getUint32(format.MARKS, true);
     this.#textAt = format.HEAD_BYTES + this.#records * format.RECORD_BYTES;
     this.#ascii = decodeAscii(bytes.subarray(this.#textAt));
     this.isSimple = view.getUint32(format.IS_SIMPLE, true) === 1;
     const dependencies = new Set<string>();
     const removed = new Set<string>();
     const opaque = new Set<string>();
-    for (let number = this.#rows; number < this.#records; number++) {
+    for (let number = this.rows; number < this.#records; number++) {
       const mark = parseWhiteout(this.pathOf(number));
       if (mark.kind !== "whiteout" && mark.kind !== "opaque") continue;
       const { directory } = mark;
@@ -74,7 +75,7 @@ export class LayerIndex implements LayerListing {
       else removed.add(childPath(directory, mark.name));
       if (this.flagsOf(number) & format.DEPENDENCY) dependencies.add(directory);
     }
-    for (let number = 0; number < this.#rows; number++) {
+    for (let number = 0; number < this.rows; number++) {
       if (this.flagsOf(number) & format.DEPENDENCY) dependencies.add(this.pathOf(number));
     }
     this.marks = new LayerMarks(removed, opaque);
@@ -94,7 +95,7 @@ export class LayerIndex implements LayerListing {
   at(path: string): ListedEntry | undefined {
     if (path !== "" && !this.#mayHave(path)) return undefined;
     // The last one of several entries for the path.
-    const last = format.countUpTo(this.#rows, (number) => this.pathOf(number), path) - 1;
+    const last = countUpTo(this.rows, (number) => this.pathOf(number), path) - 1;
     if (last >= 0 && this.pathOf(last) === path) return new IndexedEntry(this, last);
     return path === "" ? new IndexedEntry(this, undefined) : undefined;
   }
@@ -104,13 +105,13 @@ export class LayerIndex implements LayerListing {
    * directories, most of which this layer lacks.
    */
   #mayHave(path: string): boolean {
-    if (++this.#lookups < this.#rows * LOOKUPS_PER_ROW) return true;
-    this.#filter ??= new PathFilter(this.#rows, this.#paths());
+    if (++this.#lookups < this.rows * LOOKUPS_PER_ROW) return true;
+    this.#filter ??= new PathFilter(this.rows, this.#paths());
     return this.#filter.mayHave(path);
   }
 
   *#paths(): Generator<string, void, void> {
-    for (let number = 0; number < this.#rows; number++) yield this.pathOf(number);
+    for (let number = 0; number < this.rows; number++) yield this.pathOf(number);
   }
 
   /** Returns the rows of the hard links to the file of a row. */
@@ -123,7 +124,7 @@ export class LayerIndex implements LayerListing {
   }
 
   *#hardLinks(): Generator<number, void, void> {
-    for (let number = 0; number < this.#rows; number++) {
+    for (let number = 0; number < this.rows; number++) {
       if (this.wordAt(number, format.ROOT) !== 0) yield number;
     }
   }
@@ -148,11 +149,6 @@ export class LayerIndex implements LayerListing {
       const [path, linkname] = [this.pathOf(number), this.linkOf(number)];
       yield { ...this.numbersOf(number), path, linkname, ...this.extraOf(number) };
     }
-  }
-
-  /** Number of rows, which are in the order of a tree walk. */
-  get rows(): number {
-    return this.#rows;
   }
 
   flagsOf(number: number): number {

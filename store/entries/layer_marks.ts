@@ -1,6 +1,5 @@
-import { comparePaths, isBelow, parentPath } from "../../layer/trees/clean_path.ts";
+import { comparePaths, countUpTo, isBelow, parentPath } from "../../layer/trees/clean_path.ts";
 import type { FileType } from "../../layer/trees/file_tree.ts";
-import { countUpTo } from "./_index_format.ts";
 
 /** What a layer removes from the layers below. All paths are clean. */
 export class LayerMarks {

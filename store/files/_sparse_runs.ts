@@ -1,6 +1,6 @@
+import { BLOCK } from "../../layer/tar/tar_fields.ts";
 import type { TarSegment } from "../../layer/tar/tar_header.ts";
 
-const BLOCK = 512;
 const ZEROS = new Uint8Array(BLOCK);
 
 /**

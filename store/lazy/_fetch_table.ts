@@ -2,7 +2,7 @@ import { DecompressStream } from "../../layer/compression/decompress_stream.ts";
 import { BLOCK } from "../../layer/tar/tar_fields.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { UntarStream } from "../../layer/tar/untar_stream.ts";
-import { type Digest, isDigest } from "../../spec/digest.ts";
+import { isDigest } from "../../spec/digest.ts";
 import { parseDocument } from "../../spec/json_reader.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
 import { parseTable } from "./_parse_table.ts";
@@ -11,6 +11,8 @@ import { type TableEntry, TableError } from "./_table_entry.ts";
 import { type ChunkedTable, chunkedTable, STARGZ_DIGEST } from "./has_table.ts";
 
 const STARGZ_FOOTER_BYTES = 51;
+/** Name of a table in errors. */
+const TABLE = "the table of contents";
 const STARGZ_TABLE_NAME = "stargz.index.json";
 /** Maximum size of a table. A larger one would take more memory than reading the layer. */
 const MAX_TABLE_BYTES = 24 * 1024 * 1024;
@@ -42,11 +44,12 @@ export async function fetchTable(
   maxBytes: number = MAX_TABLE_BYTES,
 ): Promise<LayerTable> {
   const { annotations = {} } = layer.descriptor;
+  const limit = Math.min(maxBytes, MAX_TABLE_BYTES);
   // nerdctl also adds the annotation of eStargz to a zstd:chunked layer, so look for it last.
   const chunked = chunkedTable(annotations);
   return chunked === undefined
-    ? await fetchStargzTable(layer, annotations[STARGZ_DIGEST] ?? "", signal, maxBytes)
-    : await fetchChunkedTable(layer, chunked, signal, maxBytes);
+    ? await fetchStargzTable(layer, annotations[STARGZ_DIGEST] ?? "", signal, limit)
+    : await fetchChunkedTable(layer, chunked, signal, limit);
 }
 
 async function fetchStargzTable(
@@ -66,11 +69,12 @@ async function fetchStargzTable(
   const end = size - STARGZ_FOOTER_BYTES;
   const start = parseFooter(tail.subarray(tail.length - STARGZ_FOOTER_BYTES));
   if (start >= end) throw new TableError("its footer is invalid");
-  if (end - start > Math.min(maxBytes, MAX_TABLE_BYTES)) throw new TableError("it is too large");
+  if (end - start > maxBytes) throw new TableError("it is too large");
   const head = start < tailAt ? await readRange(layer, start, Math.min(tailAt, end), signal) : "";
   const rest = tail.subarray(Math.max(0, start - tailAt), tail.length - STARGZ_FOOTER_BYTES);
   const { header, bytes } = await readTableFile(decompress([head, rest], 2 * MAX_TABLE_BYTES));
-  const entries = await parse(bytes, digest, start);
+  await verifyBytes(bytes, { digest }, TABLE);
+  const entries = parse(bytes, start);
   // The table does not list itself, although it is a file of the archive.
   const content = { start, end, skip: header.offset + BLOCK, size: header.size, digest };
   const own = { header: { ...header, offset: entries.length }, chunks: [content] };
@@ -126,24 +130,19 @@ async function fetchChunkedTable(
   if (!isValid || type !== 1 || !isDigest(digest) || end > layer.descriptor.size) {
     throw new TableError("the annotations of the layer are invalid");
   }
-  if (size > MAX_TABLE_BYTES || compressedSize > Math.min(maxBytes, MAX_TABLE_BYTES)) {
+  if (size > MAX_TABLE_BYTES || compressedSize > maxBytes) {
     throw new TableError("it is too large");
   }
   const compressed = await readRange(layer, start, end, signal);
   await verifyBytes(compressed, { digest }, layer.source);
   const table = await new Response(decompress([compressed], size)).bytes();
-  return { entries: await parse(table, undefined, start), bytes: compressedSize };
+  return { entries: parse(table, start), bytes: compressedSize };
 }
 
-async function parse(
-  bytes: Uint8Array<ArrayBuffer>,
-  digest: Digest | undefined,
-  dataEnd: number,
-): Promise<readonly TableEntry[]> {
-  if (digest !== undefined) await verifyBytes(bytes, { digest }, "the table of contents");
+function parse(bytes: Uint8Array<ArrayBuffer>, dataEnd: number): readonly TableEntry[] {
   let json: unknown;
   try {
-    json = parseDocument(bytes, "the table of contents").value();
+    json = parseDocument(bytes, TABLE).value();
   } catch {
     throw new TableError("it is not valid JSON, or too large");
   }

@@ -193,10 +193,10 @@ Deno.test("ClientConnection starts no timer after its socket has closed", () => 
   const socket = new Socket();
   const connection = new ClientConnection(socket, IDLE_MS);
   connection.awaitData();
-  connection.begin(socket);
+  connection.beginRequest(socket);
 
-  connection.close();
-  connection.end();
+  connection.onClose();
+  connection.endRequest();
 
   // A leftover timer would fail the test.
   socket.destroy();
