@@ -3,6 +3,7 @@ import { type Digest, digestOf, OCI_LAYER, type OpenContent } from "../../spec/m
 import { readAll, testClient } from "../registry/_client.ts";
 import { noise } from "./bytes.ts";
 import { blobOf, type BuiltBlob } from "./image.ts";
+import { chunked } from "./memory_content.ts";
 import type { Interference, WritableRegistry } from "./writable_registry.ts";
 
 /** A blob that is uploaded by one request. */
@@ -17,18 +18,7 @@ export interface PushOptions extends RemoteClientOptions {
 
 /** Returns a function that opens the bytes of a blob in chunks of 64 KiB. */
 export function opener({ bytes }: BuiltBlob): OpenContent {
-  return ({ offset = 0 } = {}) => {
-    let at = offset;
-    return Promise.resolve(
-      new ReadableStream({
-        pull(controller) {
-          if (at >= bytes.length) return controller.close();
-          controller.enqueue(bytes.slice(at, at + 65_536));
-          at += 65_536;
-        },
-      }, { highWaterMark: 0 }),
-    );
-  };
+  return ({ offset = 0 } = {}) => Promise.resolve(chunked(bytes.subarray(offset)));
 }
 
 /** Pushes a blob to the repository `a/b` of a registry. */
@@ -60,7 +50,11 @@ export function shapes(registry: WritableRegistry): readonly string[] {
 }
 
 /** Interferes with the first `times` requests of one method. */
-export function on(method: string, times: number, interfere: Interference): Interference {
+export function interfereWith(
+  method: string,
+  times: number,
+  interfere: Interference,
+): Interference {
   let seen = 0;
   return (request, next) =>
     request.method === method && ++seen <= times ? interfere(request, next) : next();

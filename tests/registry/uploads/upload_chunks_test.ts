@@ -4,7 +4,7 @@ import { OCI_LAYER } from "../../../spec/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { makeServerTls } from "../../_support/certificates.ts";
 import { blobOf } from "../../_support/image.ts";
-import { on, opener, pushTo, stored } from "../../_support/push.ts";
+import { interfereWith, opener, pushTo, stored } from "../../_support/push.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { testClient } from "../_client.ts";
 
@@ -114,7 +114,7 @@ Deno.test("pushBlob() resumes in chunks where a registry rejects a large body wi
 Deno.test("pushBlob() sends fewer bodies at once after 429", async () => {
   let [refused, active, most] = [0, 0, 0];
   await using registry = writableRegistry({
-    interfere: on("PUT", Infinity, async (request, next) => {
+    interfere: interfereWith("PUT", Infinity, async (request, next) => {
       if (++refused <= 4) {
         await request.body?.cancel();
         return new Response(null, { status: 429 });

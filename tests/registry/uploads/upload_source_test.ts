@@ -3,7 +3,7 @@ import { AuthError, parseReference, RegistryError } from "../../../registry/mod.
 import { OCI_LAYER } from "../../../spec/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { blobOf } from "../../_support/image.ts";
-import { LARGE, on, opener, SMALL, stored } from "../../_support/push.ts";
+import { interfereWith, LARGE, opener, SMALL, stored } from "../../_support/push.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { testClient } from "../_client.ts";
 
@@ -36,7 +36,7 @@ Deno.test("pushBlob() requests the bytes of the source while the upload begins",
   for (const blob of [SMALL, LARGE]) {
     const requested = Promise.withResolvers<void>();
     await using registry = writableRegistry({
-      interfere: on("POST", 1, async (_, next) => {
+      interfere: interfereWith("POST", 1, async (_, next) => {
         await requested.promise;
         return await next();
       }),
@@ -63,7 +63,7 @@ Deno.test("pushBlob() requests the bytes of the source while the upload begins",
 
 Deno.test("pushBlob() cancels the source of an upload that does not begin", async () => {
   await using registry = writableRegistry({
-    interfere: on("POST", 9, () => Response.json({ errors: [] }, { status: 403 })),
+    interfere: interfereWith("POST", 9, () => Response.json({ errors: [] }, { status: 403 })),
   });
   using client = testClient();
   const canceled = Promise.withResolvers<void>();

@@ -9,7 +9,15 @@ import {
 import { digestOf, OCI_LAYER } from "../../../spec/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { blobOf } from "../../_support/image.ts";
-import { LARGE, on, opener, pushTo, shapes, SMALL, stored } from "../../_support/push.ts";
+import {
+  interfereWith,
+  LARGE,
+  opener,
+  pushTo,
+  shapes,
+  SMALL,
+  stored,
+} from "../../_support/push.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { FakeClock, testClient } from "../_client.ts";
 import { cuttingRegistry } from "./_cutting_registry.ts";
@@ -80,7 +88,7 @@ for (const { name, of } of LOCATIONS) {
 Deno.test("pushBlob() accepts 202 and 204 where 201 is expected", async () => {
   for (const status of [200, 202, 204]) {
     await using registry = writableRegistry({
-      interfere: on("PUT", 1, async (_, next) => {
+      interfere: interfereWith("PUT", 1, async (_, next) => {
         const answer = await next();
         return new Response(null, { status, headers: answer.headers });
       }),
@@ -95,7 +103,7 @@ Deno.test("pushBlob() accepts 202 and 204 where 201 is expected", async () => {
 Deno.test("pushBlob() accepts 200, 201 and 204 where 202 is expected", async () => {
   for (const status of [200, 201, 204]) {
     await using registry = writableRegistry({
-      interfere: on("POST", 1, async (_, next) => {
+      interfere: interfereWith("POST", 1, async (_, next) => {
         const answer = await next();
         return new Response(null, { status, headers: answer.headers });
       }),
@@ -146,7 +154,7 @@ Deno.test("pushBlob() resumes an upload that is cut every MiB, with few bytes se
 
 Deno.test("pushBlob() starts again when the registry has lost the session", async () => {
   await using registry = writableRegistry({
-    interfere: on("PATCH", 1, async (request) => {
+    interfere: interfereWith("PATCH", 1, async (request) => {
       await request.body?.cancel();
       return Response.json({ errors: [{ code: "BLOB_UPLOAD_UNKNOWN" }] }, { status: 404 });
     }),
@@ -160,7 +168,7 @@ Deno.test("pushBlob() starts again when the registry has lost the session", asyn
 
 Deno.test("pushBlob() succeeds if only the response to the last PUT was lost", async () => {
   await using registry = writableRegistry({
-    interfere: on("PUT", 1, async (_, next) => {
+    interfere: interfereWith("PUT", 1, async (_, next) => {
       await next();
       return new Response("gateway", { status: 502 });
     }),
@@ -175,7 +183,7 @@ Deno.test("pushBlob() succeeds if only the response to the last PUT was lost", a
 Deno.test("pushBlob() waits for the time in Retry-After", async () => {
   const clock = new FakeClock();
   await using registry = writableRegistry({
-    interfere: on(
+    interfere: interfereWith(
       "POST",
       1,
       () => new Response(null, { status: 503, headers: { "retry-after": "7" } }),
@@ -197,7 +205,7 @@ const REFUSALS = [
 for (const { status, code, message } of REFUSALS) {
   Deno.test(`pushBlob() passes on the message of a registry with ${status}`, async () => {
     await using registry = writableRegistry({
-      interfere: on("PUT", 9, async (request) => {
+      interfere: interfereWith("PUT", 9, async (request) => {
         await request.body?.cancel();
         return Response.json({ errors: [{ code, message }] }, { status });
       }),
@@ -226,7 +234,7 @@ Deno.test("pushBlob() sends no credential to another host in a Location", async 
       request.headers.get("authorization") === `Basic ${btoa("u:p")}`
         ? undefined
         : new Response(null, { status: 401, headers: { "www-authenticate": 'Basic realm="x"' } }),
-    interfere: on("POST", 2, async (_, next) => {
+    interfere: interfereWith("POST", 2, async (_, next) => {
       const answer = await next();
       if (answer.status !== 202) return answer;
       answer.headers.set("location", `http://${other.host}/upload?sig=1`);
