@@ -52,7 +52,7 @@ export async function readReferrers(
     if (seen.size > MAX_PAGES) throw new LimitError("pages", MAX_PAGES, seen.size, digest);
     // A registry that has sent a page supports the API.
     const accept = seen.size === 1 ? NO_REFERRERS : [];
-    const content = { name: "the list of its referrers" };
+    const content = { name: "the list of referrers" };
     const request = { path, repository: reference.repository, accept, content };
     const page: ReferrersPage | undefined = await readPage(registry, request, context);
     if (page === undefined) {

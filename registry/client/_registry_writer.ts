@@ -303,7 +303,7 @@ export class RegistryWriter {
       scope: CATALOG_SCOPE,
       path: "_catalog",
       member: "repositories",
-      content: { name: "a list of its repositories" },
+      content: { name: "a list of repositories" },
     });
   }
 

@@ -219,11 +219,7 @@ function notFoundError(
     );
   }
   const clients = isAuthenticated ? "this user" : "unauthenticated clients";
-  const check = isList
-    ? "Check the name of the registry"
-    : isRepository
-    ? "Check the name"
-    : "Check the name and the tag";
+  const check = isList || isRepository ? "Check the name" : "Check the name and the tag";
   return new NotFoundError(
     `${registry} does not have ${isRepository ? "the repository" : name}, or hides it from ` +
       clients + inBrackets(words, authentication),

@@ -148,8 +148,8 @@ Deno.test("RemoteClient.repositories() reports a registry that does not list the
     NotFoundError,
   );
 
-  assertStringIncludes(message, `${registry} does not have a list of its repositories, or hides`);
-  assertEquals([missing, advice], [undefined, "Check the name of the registry, or log in"]);
+  assertStringIncludes(message, `${registry} does not have a list of repositories, or hides`);
+  assertEquals([missing, advice], [undefined, "Check the name, or log in"]);
 });
 
 Deno.test.each(['{"name":"a/b"}', '{"name":"a/b","tags":null}', '{"tags":null}'])(

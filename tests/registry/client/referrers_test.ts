@@ -109,7 +109,7 @@ Deno.test("RemoteClient.referrers() reads every page", async () => {
 });
 
 Deno.test.each([
-  { what: "404", fault: respond(404), says: "(404, " },
+  { what: "404", fault: respond(404), says: "). Check the name, or log in" },
   {
     what: "a web page",
     fault: respond(200, { "content-type": "text/html" }, "<html>"),
@@ -201,7 +201,7 @@ Deno.test("RemoteClient.referrers() says that the list is denied rather than the
   await assertRejects(
     () => client.referrers(scene.reference),
     AuthError,
-    "the list of its referrers does not exist or needs a login",
+    "the list of referrers does not exist or needs a login",
   );
 });
 
