@@ -4,7 +4,7 @@ import { type ImageLocation, parseImageLocation } from "../../registry/image_loc
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import { explainedError } from "../../spec/error_facts.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { bareDescriptor, type Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import { type Platform, toPlatform } from "../../spec/platform.ts";
 import type { AttachmentSource } from "../../store/attachments/attachment_source.ts";
@@ -151,8 +151,7 @@ export async function copyBetween(
   if (goal.name === undefined) await goal.keep?.(stored, { signal });
   await goal.commit?.();
   meter.end();
-  const { mediaType, digest, size } = stored;
-  return { target: target.label, descriptor: { mediaType, digest, size }, isPart, ...meter.sum };
+  return { target: target.label, descriptor: bareDescriptor(stored), isPart, ...meter.sum };
 }
 
 /** Returns the platforms to copy. An empty list means all of them. */

@@ -1,7 +1,7 @@
 import { type Digest, type DigestAlgorithm, Digester, isDigest } from "../../spec/digest.ts";
 import { checkIntegers } from "../../spec/error_facts.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { bareDescriptor, type Descriptor } from "../../spec/image/descriptor.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
 import { referrerDescriptor } from "../../spec/image/referrers.ts";
 import { digestAlgorithm } from "../../spec/verifier.ts";
@@ -172,10 +172,10 @@ export class MemoryRegistryContent implements WritableRegistryContent {
     tags: readonly string[],
   ): Promise<void> {
     return Promise.try(() => {
-      const { mediaType, digest, size } = descriptor;
+      const { digest } = descriptor;
       this.#add(repository, digest, new Blob([bytes]));
       const target = this.#repository(repository);
-      target.manifests.set(digest, { mediaType, digest, size });
+      target.manifests.set(digest, bareDescriptor(descriptor));
       for (const tag of tags) target.tags.set(tag, digest);
     });
   }

@@ -199,6 +199,11 @@ export function readPlatform(json: JsonReader | undefined): Platform | undefined
   });
 }
 
+/** Returns what identifies content: its descriptor without annotations and other members. */
+export function bareDescriptor({ mediaType, digest, size }: Descriptor): Descriptor {
+  return { mediaType, digest, size };
+}
+
 /** Whether a layer is non-distributable and is fetched from its URLs. */
 export function isForeignLayer({ mediaType, urls = [] }: Descriptor): boolean {
   return urls.length > 0 && layerMediaType(mediaType)?.nondistributable === true;

@@ -1,6 +1,6 @@
 import type { Digest } from "../digest.ts";
 import { present } from "../json.ts";
-import type { Descriptor } from "./descriptor.ts";
+import { bareDescriptor, type Descriptor } from "./descriptor.ts";
 import type { ManifestDocument } from "./manifest.ts";
 
 /**
@@ -10,12 +10,12 @@ import type { ManifestDocument } from "./manifest.ts";
  * See {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers | Listing Referrers}.
  */
 export function referrerDescriptor(
-  { mediaType, digest, size }: Descriptor,
+  descriptor: Descriptor,
   document: ManifestDocument,
 ): Descriptor {
   const { annotations } = document.value;
   const artifactType = artifactTypeOf(document);
-  return { mediaType, digest, size, ...present({ artifactType, annotations }) };
+  return { ...bareDescriptor(descriptor), ...present({ artifactType, annotations }) };
 }
 
 /** Returns the artifact type of a document: by default, the media type of its config. */

@@ -1,6 +1,6 @@
 import type { Digest } from "../../spec/digest.ts";
 import { unlessRejected } from "../../spec/error_facts.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { bareDescriptor, type Descriptor } from "../../spec/image/descriptor.ts";
 import type { ManifestDocument } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { referrerDescriptor, referrersTag } from "../../spec/image/referrers.ts";
@@ -50,9 +50,7 @@ export async function layoutReferrers(
     if (name !== tag && !name?.endsWith(`:${tag}`)) continue;
     const document = await readDocument(layout, entry);
     if (document?.kind !== "index") continue;
-    for (const { mediaType, digest, size } of document.value.manifests) {
-      entries.push({ mediaType, digest, size });
-    }
+    entries.push(...document.value.manifests.map(bareDescriptor));
   }
   const found = new Map<Digest, Descriptor>();
   let large = 0;

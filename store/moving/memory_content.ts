@@ -5,7 +5,7 @@ import type {
   OpenContent,
   PushContentOptions,
 } from "../../spec/image/content.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { bareDescriptor, type Descriptor } from "../../spec/image/descriptor.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
@@ -88,8 +88,7 @@ export class MemoryContent implements NamedSource, NamedTarget {
 
   /** Assigns a name to a document. */
   tag(name: string, descriptor: Descriptor): Promise<void> {
-    const { mediaType, digest, size } = descriptor;
-    this.#names.set(name, { mediaType, digest, size });
+    this.#names.set(name, bareDescriptor(descriptor));
     return Promise.resolve();
   }
 }

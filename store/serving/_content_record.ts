@@ -1,5 +1,5 @@
 import type { Digest } from "../../spec/digest.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { bareDescriptor, type Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { contentKey } from "./_hidden_content.ts";
 
@@ -40,8 +40,9 @@ export class ContentRecord {
     return this.#byRepository.get(repository)?.get(digest);
   }
 
-  add(repository: string, { mediaType, digest, size }: Descriptor): void {
-    const blob = { mediaType, digest, size };
+  add(repository: string, descriptor: Descriptor): void {
+    const blob = bareDescriptor(descriptor);
+    const { digest, mediaType } = blob;
     const key = contentKey(repository, digest);
     this.#added.delete(key);
     this.#added.set(key, { repository, blob });

@@ -9,7 +9,7 @@ import { type Digest, isDigest } from "../../spec/digest.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import { childrenOf } from "../../spec/image/children.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { bareDescriptor, type Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { partPath } from "../downloads/ingest.ts";
@@ -166,8 +166,7 @@ export class ProxyRegistryContent implements RegistryContent {
       () => this.#local.resolve(name, tagOrDigest),
     );
     if (found === undefined) return undefined;
-    const { mediaType, digest, size } = found;
-    const descriptor = { mediaType, digest, size };
+    const descriptor = bareDescriptor(found);
     this.#seen.add(repository, descriptor);
     this.#served.add(repository, descriptor);
     await this.#unfinished.add(repository, reference, descriptor);

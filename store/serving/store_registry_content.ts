@@ -6,7 +6,7 @@ import type {
   WritableRegistryContent,
 } from "../../registry/server/registry_content.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { bareDescriptor, type Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { StoredReference } from "../content/layout_index.ts";
@@ -118,7 +118,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
       : (await this.#servedNames()).of(repository).find((named) => tagOf(named) === tagOrDigest)
         ?.descriptor;
     if (descriptor === undefined || !isDocument(descriptor)) return undefined;
-    return await this.#store.has(descriptor) ? plain(descriptor) : undefined;
+    return await this.#store.has(descriptor) ? bareDescriptor(descriptor) : undefined;
   }
 
   /** Returns the size of a manifest or blob in the repository. */
@@ -203,7 +203,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
     const source = from === undefined ? await this.#everything() : await this.#repository(from);
     const descriptor = (await this.#graph.find(source, [digest])).get(digest);
     if (descriptor === undefined || !await this.#store.has(descriptor)) return false;
-    await this.#addPushed(repository, plain(descriptor));
+    await this.#addPushed(repository, bareDescriptor(descriptor));
     return true;
   }
 
@@ -330,9 +330,4 @@ function isDocument({ mediaType }: Descriptor): boolean {
 /** Returns the tag of a name. A tag next to a digest is only informational and does not count. */
 function tagOf({ reference: { tag, digest } }: NamedImage): string | undefined {
   return digest === undefined ? tag : undefined;
-}
-
-/** Returns a descriptor with only its media type, digest and size. */
-function plain({ mediaType, digest, size }: Descriptor): Descriptor {
-  return { mediaType, digest, size };
 }

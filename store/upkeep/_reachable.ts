@@ -1,7 +1,11 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { unlessThrown } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
-import { type Descriptor, readLooseDescriptors } from "../../spec/image/descriptor.ts";
+import {
+  bareDescriptor,
+  type Descriptor,
+  readLooseDescriptors,
+} from "../../spec/image/descriptor.ts";
 import { parseImageConfig } from "../../spec/image/image_config.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { isObject } from "../../spec/json.ts";
@@ -124,9 +128,7 @@ async function readNode(
 
 /** Reads descriptors without their annotations, which may have megabytes. */
 function readPlain(list: unknown): readonly Descriptor[] {
-  return readLooseDescriptors(list).map(({ mediaType, digest, size }) => {
-    return { mediaType, digest, size };
-  });
+  return readLooseDescriptors(list).map(bareDescriptor);
 }
 
 /** Returns the DiffIDs of a config; none for any other document. */
