@@ -302,12 +302,13 @@ class ImageLookup {
    * may share layers.
    */
   async #request(): Promise<RemoteImage> {
-    const { check, ...options } = this.#options;
+    const { check, onProgress, ...options } = this.#options;
     const firstReads = check === undefined ? options.firstReads : undefined;
     requested++;
     try {
       return await this.#parts.client.image(this.#wanted, {
         ...options,
+        onProgress: onProgress && ((event) => onProgress({ ...event, reference: this.#name })),
         firstReads: firstReads && (async (layers) => requested > 1 ? [] : await firstReads(layers)),
       });
     } finally {
