@@ -1,5 +1,6 @@
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import type { FirstRead, ImageClientOptions, UpcomingLayer } from "../image_client.ts";
+import { abortable } from "../tasks/abortable.ts";
 
 /** The bytes of a layer, which are requested on demand. */
 export interface LayerBytes extends Pick<RemoteLayer, "compressed"> {
@@ -21,26 +22,27 @@ export interface RequestableLayer extends UpcomingLayer {
  * The first requests for layers, sent while the config of their image arrives. Disposing of them
  * drops the responses, unless the image turns out to be valid.
  */
-export class EarlyRequests implements Disposable {
-  readonly #firstReads: ImageClientOptions["firstReads"];
+export class EarlyRequests implements AsyncDisposable {
+  readonly #options: Pick<ImageClientOptions, "firstReads" | "signal">;
   readonly #layers: () => readonly RequestableLayer[];
   readonly #sent: Disposable[] = [];
+  #sending = Promise.resolve();
   #isDropped = false;
   #isKept = false;
 
-  /** @param firstReads Returns the first reads of layers; without it, none is requested. */
+  /** @param options With `firstReads`, without which no layer is requested. */
   constructor(
-    firstReads: ImageClientOptions["firstReads"],
+    options: Pick<ImageClientOptions, "firstReads" | "signal">,
     layers: () => readonly RequestableLayer[],
   ) {
-    this.#firstReads = firstReads;
+    this.#options = options;
     this.#layers = layers;
   }
 
   /** Sends the requests. */
   send(): void {
     // Without them, each layer is requested when it is read.
-    this.#send().catch(() => {});
+    this.#sending = this.#send().catch(() => {});
   }
 
   /** Keeps the responses for the readers of the layers. */
@@ -49,9 +51,10 @@ export class EarlyRequests implements Disposable {
   }
 
   async #send(): Promise<void> {
-    if (this.#firstReads === undefined) return;
+    const { firstReads } = this.#options;
+    if (firstReads === undefined) return;
     const layers = this.#layers();
-    const reads = await this.#firstReads(layers.map(({ bytes: _bytes, ...layer }) => layer));
+    const reads = await firstReads(layers.map(({ bytes: _bytes, ...layer }) => layer));
     for (const read of reads) {
       const { descriptor: { digest }, lock } = read;
       const layer = this.#isDropped || this.#isKept
@@ -62,9 +65,17 @@ export class EarlyRequests implements Disposable {
     }
   }
 
-  [Symbol.dispose](): void {
+  /** Drops the responses. */
+  drop(): void {
     if (this.#isKept) return;
     this.#isDropped = true;
     for (const request of this.#sent.splice(0)) request[Symbol.dispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isKept) return;
+    this.drop();
+    // The first reads create files in a store, which must not change after a failure.
+    await abortable(this.#sending, this.#options.signal).catch(() => {});
   }
 }

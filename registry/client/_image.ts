@@ -46,7 +46,7 @@ export async function readRemoteImage(
   const layers = manifest.value.layers.map((descriptor) => {
     return locateLayer(reference, descriptor, context);
   });
-  using requests = new EarlyRequests(context.firstReads, () => {
+  await using requests = new EarlyRequests(context, () => {
     return layers.map(({ host, ...layer }) => ({ ...layer, ...linkTo(host, context) }));
   });
   let acceptsRanges = false;
@@ -180,7 +180,7 @@ async function readConfigBytes(
       path: `blobs/${descriptor.digest}`,
       content: { kind: "config", name: `the config ${descriptor.digest} of its manifest` },
       // A failing registry needs its connections for the config.
-      onRetry: () => requests?.[Symbol.dispose](),
+      onRetry: () => requests?.drop(),
     }, (response) => {
       onConfig?.(response);
       return readDocumentBody(response, descriptor, {

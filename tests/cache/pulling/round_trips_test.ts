@@ -1,6 +1,6 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { pull, unpack } from "../../../cache/mod.ts";
-import { ArtifactError, parseReference } from "../../../registry/mod.ts";
+import { ArtifactError, NotFoundError, parseReference } from "../../../registry/mod.ts";
 import { ContentStore } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import {
@@ -252,6 +252,23 @@ Deno.test("RemoteClient.image() leaves half of the connections to other requests
   for (const layer of image.layers.toReversed()) await readAll(await layer.compressed());
 
   assertEquals(scene.layers, [0, 2, 1].map((i) => IMAGE.layers[i]?.descriptor.digest));
+});
+
+Deno.test("RemoteClient.image() fails only after it has the first reads", async () => {
+  await using scene = await makeScene(IMAGE, [on("blob", respond(404))]);
+  using client = testClient();
+  let isPrepared = false;
+  const firstReads = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    isPrepared = true;
+    return [];
+  };
+
+  await assertRejects(() => {
+    return client.image(parseReference(scene.reference), { platform: "linux/amd64", firstReads });
+  }, NotFoundError);
+
+  assert(isPrepared);
 });
 
 Deno.test("RemoteClient.image() drops early responses when its signal is aborted", async () => {
