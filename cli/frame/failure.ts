@@ -107,7 +107,7 @@ const OTHER_FILE_SYSTEM = "Choose a directory on another file system";
 const SYSTEM_REMEDIES: Readonly<Record<string, string>> = {
   EACCES: "Check its owner and mode, and those of its directory",
   EDQUOT: "Free some space",
-  EMFILE: 'Raise the limit of open files with "ulimit -n 1024"',
+  EMFILE: 'Raise the limit of open files with "ulimit -n 4096"',
   ENFILE: "Close other programs; the system allows no more open files",
   EISDIR: "Specify a file, not a directory",
   ENOENT: "Check that the path exists",

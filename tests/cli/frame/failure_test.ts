@@ -70,7 +70,7 @@ Deno.test.each([
     name: "what to do about too many open files",
     error: Object.assign(new Error("Too many open files (os error 24)"), { code: "EMFILE" }),
     line: "Too many open files (os error 24). " +
-      'Raise the limit of open files with "ulimit -n 1024"',
+      'Raise the limit of open files with "ulimit -n 4096"',
     code: "system",
     exitCode: 1,
   },
