@@ -221,7 +221,7 @@ export class LayerStack {
   }
 
   *#walk(parts: readonly FoundEntry[]): Generator<FoundEntry, void, void> {
-    const open = [this.#entriesOf(parts).values()];
+    const open = [this.#entriesOf(parts)];
     for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
       const { done, value } = last.next();
       if (done) {
@@ -229,7 +229,7 @@ export class LayerStack {
         continue;
       }
       yield { ...value, nlink: this.#countNames(value) };
-      if (value.parts.length > 0) open.push(this.#entriesOf(value.parts).values());
+      if (value.parts.length > 0) open.push(this.#entriesOf(value.parts));
     }
   }
 
@@ -247,7 +247,7 @@ export class LayerStack {
   }
 
   /** Returns the entries of a directory of the image, sorted by name. */
-  #entriesOf(parts: readonly FoundEntry[]): readonly WalkedEntry[] {
+  *#entriesOf(parts: readonly FoundEntry[]): Generator<WalkedEntry, void, void> {
     const found = new Map<string, { first: FoundEntry; parts: FoundEntry[]; isOpen: boolean }>();
     const removed = new Set<string>();
     for (const { layer, path: directory, entry: part } of parts) {
@@ -268,12 +268,13 @@ export class LayerStack {
         else found.set(name, { first: inner, parts: isOpen ? [inner] : [], isOpen });
       }
     }
-    return [...found].sort(([a], [b]) => a < b ? -1 : 1).map(([, { first, parts }]) => {
+    // A directory can have a million entries: complete one at a time.
+    for (const [, { first, parts }] of [...found].sort(([a], [b]) => a < b ? -1 : 1)) {
       // A directory that its layer does not describe has the metadata of a lower layer.
       const described = parts.find(({ entry }) => !entry.isUndescribed) ?? parts.at(-1) ?? first;
       const shown = first.entry.isUndescribed ? described : first;
-      return { ...shown, parts };
-    });
+      yield { ...shown, parts };
+    }
   }
 
   /** Returns the marks of the layers above a layer that are at entries of a directory. */
