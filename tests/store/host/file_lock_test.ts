@@ -31,6 +31,7 @@ Deno.test.each<{ name: string; lock: string; change: (store: ContentStore) => Pr
   const path = directory.join(lock);
   const waiting = Promise.withResolvers<string>();
   const store = await ContentStore.open(directory.path, { onWait: waiting.resolve });
+  if (change === tag) await put(store);
   const holder = await hold(path);
 
   const changed = change(store);
@@ -66,6 +67,7 @@ Deno.test.each<
 ])("$name stops waiting for another process with its signal", async ({ lock, change }) => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
+  if (change === tag) await put(store);
   using _holder = await hold(directory.join(lock));
   const stop = new AbortController();
 
