@@ -79,8 +79,8 @@ export const TRANSFER_WORDS: ProgressWords = {
 };
 
 /**
- * Runs transfers of `--all-tags`. Those to a layout share a writer, which records names in batches: each
- * change writes all names of the layout.
+ * Runs transfers of `--all-tags`. Those to a layout share a writer, which records names in batches,
+ * because each change writes all names of the layout.
  */
 export async function transferAll(
   session: Session,

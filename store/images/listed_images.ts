@@ -16,9 +16,10 @@ export interface ArchivedImage {
 }
 
 /**
- * Returns the images that the entries of an `index.json` describe; an entry that is not a descriptor
- * is `undefined`. Ignores unnamed entries of other
+ * Returns the images that the entries of an `index.json` describe. Ignores unnamed entries of other
  * media types, such as the AppStream metadata in the example of the image specification.
+ *
+ * @param entries The entries, in order; `undefined` for one that is not a descriptor.
  */
 export function listedImages(
   entries: readonly (Descriptor | undefined)[],

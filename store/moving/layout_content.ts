@@ -12,7 +12,7 @@ import { isDocumentMediaType, isManifestMediaType } from "../../spec/image/media
 import { assertVerifiable } from "../../spec/verifier.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreError } from "../errors.ts";
-import { layoutReferrers } from "../images/layout_referrers.ts";
+import { isReferrer, layoutReferrers } from "../images/layout_referrers.ts";
 import { readStoredDocument } from "../images/stored_document.ts";
 import { isStored } from "./stored_graph.ts";
 
@@ -74,7 +74,7 @@ export class LayoutContent implements NamedSource, NamedTarget {
       const isManifest = isManifestMediaType(descriptor.mediaType);
       if (isManifest && !await isStored(this.#store, descriptor)) return false;
       // A copy that was killed may have stored a referrer without listing it.
-      return !await this.#isReferrer(descriptor) || await this.#isListed(descriptor);
+      return !await isReferrer(this.#store, descriptor) || await this.#isListed(descriptor);
     } catch (error) {
       // Pushing replaces corrupt content.
       if (error instanceof DigestMismatchError) return false;
@@ -99,13 +99,9 @@ export class LayoutContent implements NamedSource, NamedTarget {
         onBytes?.(progress.bytes);
       },
     });
-    if (await this.#isReferrer(descriptor)) await this.#store.keep(descriptor, signal);
-  }
-
-  async #isReferrer(descriptor: Descriptor): Promise<boolean> {
-    if (!isDocumentMediaType(descriptor.mediaType)) return false;
+    if (!isDocumentMediaType(descriptor.mediaType)) return;
     const document = await readStoredDocument(this.#store, descriptor);
-    return document?.value.value.subject !== undefined;
+    if (document?.value.value.subject !== undefined) await this.#store.keep(descriptor, signal);
   }
 
   async #isListed({ digest }: Descriptor): Promise<boolean> {

@@ -107,6 +107,8 @@ export class RepositoryGraph {
     if (entries === this.#listed?.of) return this.#listed.bySubject;
     const known = this.#listed && beginsWith(entries, this.#listed.of) ? this.#listed : undefined;
     const bySubject = known?.bySubject ?? new Map<Digest, Descriptor[]>();
+    // A concurrent call must not add to the same map.
+    this.#listed = undefined;
     let isComplete = true;
     for (const entry of entries.slice(known?.of.length ?? 0)) {
       if (!isDocumentMediaType(entry.mediaType)) continue;
