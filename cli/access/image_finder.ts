@@ -64,7 +64,7 @@ export class ImageFinder implements Disposable {
     this.#hashes = new LayoutHashCache(store);
   }
 
-  /** Creates a finder from the options. The caller disposes of it, and thus of the client. */
+  /** Creates a finder from the options. Its disposal also disposes of the client. */
   static async open(session: Session, client?: RemoteClient): Promise<ImageFinder> {
     const store = await openStore(session);
     const options = await imageOptions(session);
